@@ -1,0 +1,179 @@
+"""The Dragonfly model: one vision tower over all crops, mean pooling, a linear projector, a Llama decoder.
+
+Source: arXiv 2406.00977 and its reference implementation, v2. The module knows no files, no text and no
+screen; tokens and crops come from the processor.
+
+Shapes: B batch, N crops, R crop side, g patch grid, K class tokens (0 or 1), C tower width, D decoder width,
+P image positions, S sequence, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoModel, AutoModelForCausalLM, Cache, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import ModelOutput
+
+from medfly.dragonfly.configuration import DragonflyConfig
+from medfly.geometry import LEVELS
+
+
+@dataclass
+class DragonflyOutput(ModelOutput):
+    """loss: scalar; logits [B, S, V]; image_features [B, T, D]: projected tokens without the newlines."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    past_key_values: Cache | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+    image_features: Tensor | None = None
+
+
+def mean_pool(tokens: Tensor, window: int, class_tokens: int) -> Tensor:
+    """Mean over window × window neighbours of the token grid. [N, K + g·g, C] → [N, K + (g/window)², C]"""
+    if window == 1:
+        return tokens
+    lead, grid = tokens[:, :class_tokens], tokens[:, class_tokens:]
+    side = int(grid.shape[1] ** 0.5)
+    pooled = F.avg_pool2d(grid.transpose(1, 2).unflatten(2, (side, side)), window).flatten(2).transpose(1, 2)
+    return torch.cat([lead, pooled], dim=1)
+
+
+class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
+    """A Llama decoder that reads P image positions before the beginning of text.
+
+    The names language_model, image_encoder and vision_embed_tokens are those of the published checkpoints.
+    """
+
+    config_class = DragonflyConfig
+    main_input_name = "input_ids"
+    # In force only where the configuration ties them.
+    _tied_weights_keys = {"language_model.lm_head.weight": "language_model.model.embed_tokens.weight"}  # noqa: RUF012
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+
+    def __init__(self, config: DragonflyConfig) -> None:
+        super().__init__(config)
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.image_encoder = AutoModel.from_config(config.vision_config)
+        self.vision_embed_tokens = nn.Linear(config.vision_config.hidden_size, config.text_config.hidden_size)  # type: ignore[union-attr]
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.language_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.language_model.get_output_embeddings()
+
+    def crop_tokens(self, crops: Tensor) -> Tensor:
+        """The tower's tokens of each crop, class token first. [N, 3, R, R] → [N, K + g·g, C]"""
+        layer = self.config.vision_feature_layer
+        if layer == -1:
+            tokens = self.image_encoder(crops).last_hidden_state
+        else:
+            tokens = self.image_encoder(crops, output_hidden_states=True).hidden_states[layer]
+        if tokens.ndim == 4:  # a convolutional tower gives [N, C, g, g]
+            tokens = tokens.flatten(2).transpose(1, 2)
+        expected = int(self.config.class_token) + self.config.patch_grid**2
+        if tokens.shape[1] != expected:
+            raise ValueError(f"the vision tower gave {tokens.shape[1]} tokens a crop; the configuration says {expected}")
+        return tokens
+
+    def get_image_features(self, pixel_values: Tensor, crops_per_level: Sequence[int] | None = None) -> Tensor:
+        """Pooled and projected tokens in the order of the image positions. [B, N, 3, R, R] → [B, T, D]
+
+        crops_per_level: how many of the N crops are low, medium and high, where some are left out; by default
+            all are there. The placeholders in input_ids must leave out the same ones.
+        Pooling comes before the projection: both are linear, so the result is the same for less work.
+        """
+        batch = len(pixel_values)
+        counts = list(crops_per_level or [self.config.crops_per_level[level] for level in LEVELS])
+        if pixel_values.ndim != 5 or pixel_values.shape[1] != sum(counts):
+            raise ValueError(
+                f"pixel_values {tuple(pixel_values.shape)}: expected [batch, {sum(counts)}, 3, crop size, crop size]"
+            )
+        tokens = self.crop_tokens(pixel_values.flatten(0, 1).to(self.dtype)).unflatten(0, (batch, sum(counts)))
+        levels = []
+        for level, part in zip(LEVELS, tokens.split(counts, dim=1), strict=True):
+            pooled = mean_pool(part.flatten(0, 1), self.config.pool_windows[level], int(self.config.class_token))
+            levels.append(pooled.reshape(batch, -1, pooled.shape[-1]))
+        return self.vision_embed_tokens(torch.cat(levels, dim=1))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        logits_to_keep: int | Tensor = 0,
+        crops_per_level: Sequence[int] | None = None,
+        **kwargs,
+    ) -> DragonflyOutput:
+        """input_ids [B, S] with placeholders where image tokens go; pixel_values [B, N, 3, R, R] or None.
+
+        attention_mask: [B, S], or [B, 1, S, S] bool (True: may be seen) for packed sequences.
+        crops_per_level: see `get_image_features`.
+        labels: [B, S], -100 where no loss is wanted; with num_items_in_batch the loss is a sum over it.
+        """
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+        image_features = None
+        if pixel_values is not None:
+            image_features = self.get_image_features(pixel_values, crops_per_level)
+            inputs_embeds = self._merge(input_ids, inputs_embeds, image_features)
+        if attention_mask is not None and attention_mask.ndim == 4:
+            attention_mask = self._additive_if_eager(attention_mask, inputs_embeds.dtype)
+        outputs = self.language_model(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            labels=labels,
+            logits_to_keep=logits_to_keep,
+            **kwargs,
+        )
+        return DragonflyOutput(
+            loss=outputs.loss,
+            logits=outputs.logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            image_features=image_features,
+        )
+
+    def _merge(self, input_ids: Tensor | None, inputs_embeds: Tensor, image_features: Tensor) -> Tensor:
+        """Put the image tokens where the placeholders stand."""
+        if input_ids is None:
+            raise ValueError("pixel_values were given with inputs_embeds: expected input_ids, which say where they go")
+        here = input_ids == self.config.image_token_id
+        if int(here.sum()) != image_features.shape[0] * image_features.shape[1]:
+            raise ValueError(
+                f"{int(here.sum())} image placeholders in input_ids, {image_features.shape[0]} × {image_features.shape[1]} "
+                "image tokens: expected as many; the processor writes them"
+            )
+        return inputs_embeds.masked_scatter(here[..., None], image_features.to(inputs_embeds.dtype))
+
+    def _additive_if_eager(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
+        # Only eager attention adds the mask to the scores; SDPA takes a boolean one in any precision.
+        if self.config.text_config._attn_implementation != "eager" or mask.dtype != torch.bool:
+            return mask
+        return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
+
+    def prepare_inputs_for_generation(self, *args, pixel_values: Tensor | None = None, is_first_iteration=False, **kwargs):
+        # The image is in the cache after the first step.
+        inputs = super().prepare_inputs_for_generation(*args, is_first_iteration=is_first_iteration, **kwargs)
+        if is_first_iteration or kwargs.get("past_key_values") is None:
+            inputs["pixel_values"] = pixel_values
+        return inputs

@@ -1,0 +1,111 @@
+"""Samples → packed, augmented training items, one an image.
+
+The samples come from an adapter, by way of the caller; this module opens their scans, shows them to the
+image processor and packs their questions. It knows no file format.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+
+from medfly.dragonfly import DragonflyProcessor
+from medfly.training.augmentation import Augmentation, Augmenter
+from medfly.training.packing import Packed, Turn, collate, pack
+from medfly.types import Sample, ScanLoader
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ImageTurns:
+    """One image and every question about it that has an answer."""
+
+    image: str
+    scan: ScanLoader
+    turns: tuple[Turn, ...]
+
+
+def by_image(samples: Sequence[Sample], processor: DragonflyProcessor) -> list[ImageTurns]:
+    """Group samples by their image, in order of first appearance. Samples without an answer are counted and left out."""
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        if sample.answer:
+            groups.setdefault((sample.image, sample.scan.content_hash), []).append(sample)
+    unanswered = sum(not sample.answer for sample in samples)
+    if unanswered:
+        log.warning("%d of %d questions have no answer and are left out of training", unanswered, len(samples))
+    return [
+        ImageTurns(
+            image,
+            group[0].scan,
+            tuple(Turn(processor.prompt_ids(s.question), processor.answer_ids(s.answer or "")) for s in group),
+        )
+        for (image, _), group in groups.items()
+    ]
+
+
+@dataclass
+class PackedImages(Dataset):
+    """A torch data set with one packed item an image.
+
+    Pictures larger than the model's high level are reduced once and kept in memory as 8-bit.
+    high_crops: how many high crops a step sees, drawn anew each time; 0 for all. The others leave a gap in the
+        positions. It saves most of the tower's work and keeps the model from leaning on a single crop.
+    """
+
+    items: Sequence[ImageTurns]
+    processor: DragonflyProcessor
+    augmentation: Augmentation | None = None
+    high_crops: int = 0
+    _augmenter: Augmenter | None = field(default=None, repr=False)
+    _pictures: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[Packed, torch.Tensor]:
+        picture = self._picture(index)
+        if self.augmentation is not None:
+            self._augmenter = self._augmenter or Augmenter(self.augmentation)
+            # Drawn from torch's generator, which the Trainer seeds by run, epoch and worker.
+            picture = self._augmenter(picture, int(torch.randint(2**31, ())))
+        images, spans = self.processor.image_processor, list(self.processor.image_spans())
+        kept = self._kept(len(spans))
+        pixels = torch.from_numpy(images.normalise(images.crops(picture)[kept]))
+        crops = [spans[i] for i in kept]
+        ids, positions = self.processor.image_ids(crops), self.processor.image_positions(crops)
+        end = self.processor.image_spans()[spans[-1]].stop
+        return pack(ids, positions, end, self.items[index].turns), pixels
+
+    def _kept(self, count: int) -> list[int]:
+        high = self.processor.crops_per_level["high"]
+        if not 0 < self.high_crops < high:
+            return list(range(count))
+        drawn = torch.randperm(high)[: self.high_crops].sort().values + count - high
+        return [*range(count - high), *drawn.tolist()]
+
+    def _picture(self, index: int) -> np.ndarray:
+        if index not in self._pictures:
+            picture = self.items[index].scan().display()
+            pyramid = self.processor.image_processor.pyramid(picture.shape[1], picture.shape[0])
+            width, height = pyramid.level_size("high")
+            image = Image.fromarray(picture)
+            if image.width > width and image.height > height:
+                image = image.resize((width, height))
+            self._pictures[index] = np.array(image)
+        return self._pictures[index]
+
+    def collate(self, items: Sequence[tuple[Packed, torch.Tensor]]) -> dict[str, Any]:
+        packs, pixels = zip(*items, strict=True)
+        batch: dict[str, Any] = collate(packs, pixels, self.processor.tokenizer.pad_token_id)
+        high = self.high_crops or self.processor.crops_per_level["high"]
+        batch["crops_per_level"] = [self.processor.crops_per_level["low"], self.processor.crops_per_level["medium"], high]
+        return batch

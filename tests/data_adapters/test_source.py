@@ -1,0 +1,95 @@
+"""`read` and FileScan: chosen by content, one line for what cannot be read, picklable."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_adapters import FileScan, read
+from medfly.types import InputError
+
+RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "ramp.png"
+    Image.fromarray(RAMP).save(path)
+    return path
+
+
+def test_content_decides_and_not_the_name(tmp_path: Path, picture: Path, make_dicom: Callable[..., bytes]) -> None:
+    disguised = tmp_path / "disguised.png"
+    disguised.write_bytes(make_dicom(RAMP, Modality="MR"))
+    assert read(disguised).modality == "MR"
+    renamed = picture.rename(tmp_path / "picture.dcm")
+    assert np.array_equal(read(renamed).pixels, RAMP)
+
+
+def test_str_path_and_bytes_agree(picture: Path) -> None:
+    scans = [read(picture), read(str(picture)), read(picture.read_bytes())]
+    assert {scan.input_hash for scan in scans} == {hashlib.sha256(picture.read_bytes()).hexdigest()}
+    assert all(np.array_equal(scan.pixels, RAMP) for scan in scans)
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    empty, text = tmp_path / "empty.dcm", tmp_path / "notes.txt"
+    empty.touch()
+    text.write_text("a report")
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in [
+        (tmp_path / "absent.png", "no such file"),
+        (tmp_path, "a folder"),
+        (tmp_path / "pipe", "a pipe or device"),
+        (empty, "an empty file"),
+        (text, "no known image"),
+        (Path("null\0byte"), "found"),
+    ]:
+        with pytest.raises(InputError) as refused:
+            read(path)
+        message = str(refused.value)
+        assert message.startswith(repr(str(path))) and words in message and "\n" not in message
+    with pytest.raises(InputError, match="bytes: found an empty file"):
+        read(b"")
+
+
+@pytest.mark.parametrize("frame", [-1, True, 1.5, "0"])
+def test_odd_frames(picture: Path, frame: int) -> None:
+    with pytest.raises(InputError, match="0-based"):
+        read(picture, frame=frame)
+
+
+def test_file_scan_opens_when_called(picture: Path) -> None:
+    scan = FileScan(picture)
+    assert np.array_equal(scan().pixels, RAMP)
+    assert scan.content_hash == scan().input_hash == hashlib.sha256(picture.read_bytes()).hexdigest()
+    copy = pickle.loads(pickle.dumps(scan))
+    assert copy == scan and copy().input_hash == scan.content_hash
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        scan.frame = 1  # type: ignore[misc]
+
+
+def test_file_scan_hashes_once(picture: Path) -> None:
+    scan = FileScan(picture)
+    first = scan.content_hash
+    picture.unlink()
+    assert scan.content_hash == first
+    assert hash(scan) == hash(FileScan(picture))
+    with pytest.raises(InputError, match="no such file"):
+        _ = FileScan(picture).content_hash
+    with pytest.raises(InputError, match="no such file"):
+        scan()
+
+
+def test_file_scan_frame(tmp_path: Path) -> None:
+    path = tmp_path / "pages.tif"
+    Image.fromarray(RAMP).save(path, save_all=True, append_images=[Image.fromarray(RAMP[::-1].copy())])
+    assert np.array_equal(FileScan(path, 1)().pixels, RAMP[::-1])
