@@ -68,7 +68,7 @@ class FileScan:
     """A scan on disk that is opened when it is called: frozen, picklable, a medfly.types.ScanLoader.
 
     path: as given; a relative one is looked up in the process that opens it.
-    frame: 0-based; it is no part of `content_hash`, which is the file's.
+    frame: 0-based.
     """
 
     path: str | Path
@@ -76,11 +76,14 @@ class FileScan:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the file's bytes, hexadecimal, computed once. Raises InputError as `read` does."""
+        """SHA-256 of the file's bytes, hexadecimal, computed once; "#N" behind it for frame N > 0.
+
+        Raises InputError as `read` does.
+        """
         known = self.__dict__.get("_content_hash")
         if known is None:
             try:
-                known = hashlib.sha256(file_bytes(self.path)).hexdigest()
+                known = hashlib.sha256(file_bytes(self.path)).hexdigest() + (f"#{self.frame}" if self.frame else "")
             except InputError as problem:
                 raise InputError(f"{str(self.path)!r}: {problem}") from None
             object.__setattr__(self, "_content_hash", known)  # frozen for callers; a cache is no field

@@ -104,7 +104,7 @@ class ScanLoader(Protocol):
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the file's bytes: equal for equal pixels on disk, whatever the file is called."""
+        """SHA-256 of the file's bytes, with "#N" behind it for a frame N > 0: equal hashes, equal pixels."""
         ...
 
     def __call__(self) -> Scan: ...

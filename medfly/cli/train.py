@@ -6,7 +6,6 @@ import hashlib
 import json
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -44,7 +43,7 @@ def run(config: Path, output_dir: Path, console: Console) -> Path:
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     console.print(
         f"{parameters:,} weights to train; {len({item.image for item in items})} images, "
-        f"{sum(len(samples) for samples in sources):,} questions; {'resuming' if resume else 'starting'} in {output_dir}"
+        f"{sum(map(len, sources)):,} questions; {'resuming' if resume else 'starting'} in {output_dir}"
     )
     output_dir.mkdir(parents=True, exist_ok=True)
     write_json(output_dir / MANIFEST, manifest)
@@ -58,7 +57,7 @@ def run(config: Path, output_dir: Path, console: Console) -> Path:
         resume=resume,
     )
     folder = output_dir / "model"
-    kept.to(torch.float16).save_pretrained(folder)  # half the size on disk; it is computed in fp32 all the same
+    kept.half().save_pretrained(folder)  # half the size on disk; it is computed in fp32 all the same
     processor.save_pretrained(folder)
     return folder
 

@@ -46,7 +46,7 @@ class DragonflyConfig(PreTrainedConfig):
     """
 
     model_type = "dragonfly"
-    sub_configs = {"text_config": AutoConfig, "vision_config": AutoConfig}  # noqa: RUF012
+    sub_configs = {"text_config": AutoConfig, "vision_config": AutoConfig}  # noqa: RUF012  # pyright: ignore
 
     vision_config: dict | PreTrainedConfig | None = None
     text_config: dict | PreTrainedConfig | None = None
@@ -82,8 +82,8 @@ class DragonflyConfig(PreTrainedConfig):
         for level, window in (self.pool_windows or {}).items():
             if level not in LEVELS or self.patch_grid % window:
                 raise ValueError(
-                    f"pool_windows[{level!r}] = {window}: expected a divisor of patch_grid = {self.patch_grid} for each of "
-                    f"{', '.join(LEVELS)}"
+                    f"pool_windows[{level!r}] = {window}: expected a divisor of patch_grid = {self.patch_grid} "
+                    f"for each of {', '.join(LEVELS)}"
                 )
 
     @property

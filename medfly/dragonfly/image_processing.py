@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
-from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from medfly.dragonfly.configuration import V2_MEDIUM_GRIDS, pyramid_for
 from medfly.geometry import LEVELS, Pyramid

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModel, AutoModelForCausalLM, Cache, GenerationMixin, PreTrainedModel
-from transformers.modeling_outputs import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from medfly.dragonfly.configuration import DragonflyConfig
 from medfly.geometry import LEVELS
@@ -62,7 +63,8 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
         super().__init__(config)
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
         self.image_encoder = AutoModel.from_config(config.vision_config)
-        self.vision_embed_tokens = nn.Linear(config.vision_config.hidden_size, config.text_config.hidden_size)  # type: ignore[union-attr]
+        widths = cast(Any, config.vision_config).hidden_size, cast(Any, config.text_config).hidden_size
+        self.vision_embed_tokens = nn.Linear(*widths)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -85,7 +87,9 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
             tokens = tokens.flatten(2).transpose(1, 2)
         expected = int(self.config.class_token) + self.config.patch_grid**2
         if tokens.shape[1] != expected:
-            raise ValueError(f"the vision tower gave {tokens.shape[1]} tokens a crop; the configuration says {expected}")
+            raise ValueError(
+                f"the vision tower gave {tokens.shape[1]} tokens a crop; the configuration says {expected}"
+            )
         return tokens
 
     def get_image_features(self, pixel_values: Tensor, crops_per_level: Sequence[int] | None = None) -> Tensor:
@@ -128,11 +132,11 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
         labels: [B, S], -100 where no loss is wanted; with num_items_in_batch the loss is a sum over it.
         """
         if inputs_embeds is None:
-            inputs_embeds = self.get_input_embeddings()(input_ids)
+            inputs_embeds = cast(Tensor, self.get_input_embeddings()(input_ids))
         image_features = None
         if pixel_values is not None:
             image_features = self.get_image_features(pixel_values, crops_per_level)
-            inputs_embeds = self._merge(input_ids, inputs_embeds, image_features)
+            inputs_embeds = self.merge(input_ids, inputs_embeds, image_features)
         if attention_mask is not None and attention_mask.ndim == 4:
             attention_mask = self._additive_if_eager(attention_mask, inputs_embeds.dtype)
         outputs = self.language_model(
@@ -153,15 +157,15 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
             image_features=image_features,
         )
 
-    def _merge(self, input_ids: Tensor | None, inputs_embeds: Tensor, image_features: Tensor) -> Tensor:
+    def merge(self, input_ids: Tensor | None, inputs_embeds: Tensor, image_features: Tensor) -> Tensor:
         """Put the image tokens where the placeholders stand."""
         if input_ids is None:
             raise ValueError("pixel_values were given with inputs_embeds: expected input_ids, which say where they go")
         here = input_ids == self.config.image_token_id
         if int(here.sum()) != image_features.shape[0] * image_features.shape[1]:
             raise ValueError(
-                f"{int(here.sum())} image placeholders in input_ids, {image_features.shape[0]} × {image_features.shape[1]} "
-                "image tokens: expected as many; the processor writes them"
+                f"{int(here.sum())} image placeholders in input_ids, {image_features.shape[0]} × "
+                f"{image_features.shape[1]} image tokens: expected as many; the processor writes them"
             )
         return inputs_embeds.masked_scatter(here[..., None], image_features.to(inputs_embeds.dtype))
 
@@ -171,9 +175,13 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
             return mask
         return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
 
-    def prepare_inputs_for_generation(self, *args, pixel_values: Tensor | None = None, is_first_iteration=False, **kwargs):
+    def prepare_inputs_for_generation(
+        self, *args, pixel_values: Tensor | None = None, is_first_iteration: bool = False, **kwargs
+    ) -> dict[str, Any]:
         # The image is in the cache after the first step.
-        inputs = super().prepare_inputs_for_generation(*args, is_first_iteration=is_first_iteration, **kwargs)
+        inputs = super().prepare_inputs_for_generation(  # type: ignore[misc]
+            *args, is_first_iteration=is_first_iteration, **kwargs
+        )
         if is_first_iteration or kwargs.get("past_key_values") is None:
             inputs["pixel_values"] = pixel_values
         return inputs

@@ -99,7 +99,9 @@ class DragonflyProcessor(ProcessorMixin):
         if images is not None:
             pixels = self.image_processor(images, return_tensors=return_tensors)
             if len(pixels["pixel_values"]) != len(texts):
-                raise ValueError(f"{len(pixels['pixel_values'])} images and {len(texts)} texts: expected one image a text")
+                raise ValueError(
+                    f"{len(pixels['pixel_values'])} images and {len(texts)} texts: expected one image a text"
+                )
             data.update(pixels)
             rows = [self.image_ids() + row for row in rows]
         padded = self.tokenizer.pad({"input_ids": rows}, padding_side=padding_side, return_tensors=return_tensors)

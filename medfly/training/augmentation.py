@@ -33,7 +33,9 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rotate <= MAX_ROTATION_DEGREES:
-            raise ValueError(f"rotate {self.rotate}: expected 0 to {MAX_ROTATION_DEGREES} degrees; more breaks up and left")
+            raise ValueError(
+                f"rotate {self.rotate}: expected 0 to {MAX_ROTATION_DEGREES} degrees; more breaks up and left"
+            )
         if not 0 <= self.scale < 0.5:
             raise ValueError(f"scale {self.scale}: expected 0 to 0.5; more could mirror or empty the picture")
 

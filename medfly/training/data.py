@@ -34,7 +34,7 @@ class ImageTurns:
 
 
 def by_image(samples: Sequence[Sample], processor: DragonflyProcessor) -> list[ImageTurns]:
-    """Group samples by their image, in order of first appearance. Samples without an answer are counted and left out."""
+    """Group samples by their image, in order of first appearance; those without an answer are counted and left out."""
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
         if sample.answer:
@@ -70,6 +70,10 @@ class PackedImages(Dataset):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def lengths(self) -> list[int]:
+        """Text tokens of each item, for batches of like length."""
+        return [sum(len(t.prompt) + len(t.answer) for t in item.turns) for item in self.items]
 
     def __getitem__(self, index: int) -> tuple[Packed, torch.Tensor]:
         picture = self._picture(index)
@@ -107,5 +111,9 @@ class PackedImages(Dataset):
         packs, pixels = zip(*items, strict=True)
         batch: dict[str, Any] = collate(packs, pixels, self.processor.tokenizer.pad_token_id)
         high = self.high_crops or self.processor.crops_per_level["high"]
-        batch["crops_per_level"] = [self.processor.crops_per_level["low"], self.processor.crops_per_level["medium"], high]
+        batch["crops_per_level"] = [
+            self.processor.crops_per_level["low"],
+            self.processor.crops_per_level["medium"],
+            high,
+        ]
         return batch

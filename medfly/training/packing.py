@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, takewhile
 
 import torch
 from torch import Tensor
@@ -40,29 +41,34 @@ class Packed:
 def pack(image_ids: list[int], image_positions: list[int], end: int, turns: Sequence[Turn]) -> Packed:
     """The prefix and its questions one after the other; labels only on answer tokens and the end of turn.
 
-    image_positions: of the image_ids; where crops are left out there are gaps. end: P, where questions start.
+    image_positions: of the image_ids; where crops are left out there are gaps. end: P, where text starts.
+    What all prompts begin with (the turn's header) stands once, in the prefix: causal attention cannot tell.
     """
-    prefix = len(image_ids)
-    ids, positions, segments, labels = (
-        [list(image_ids)],
-        [list(image_positions)],
-        [[PREFIX] * prefix],
-        [[IGNORED] * prefix],
-    )
+    header = _common_start([turn.prompt for turn in turns])
+    shared, start = len(image_ids) + len(header), end + len(header)
+    ids, labels = [image_ids + header], [[IGNORED] * shared]
+    positions, segments = [image_positions + list(range(end, start))], [[PREFIX] * shared]
     for number, turn in enumerate(turns, start=1):
-        length = len(turn.prompt) + len(turn.answer)
-        ids.append(turn.prompt + turn.answer)
-        positions.append(list(range(end, end + length)))
+        own = turn.prompt[len(header) :]
+        length = len(own) + len(turn.answer)
+        ids.append(own + turn.answer)
+        positions.append(list(range(start, start + length)))
         segments.append([number] * length)
-        labels.append([IGNORED] * len(turn.prompt) + turn.answer)
-    return Packed(*(torch.tensor(sum(parts, [])) for parts in (ids, positions, segments, labels)))
+        labels.append([IGNORED] * len(own) + turn.answer)
+    return Packed(*(torch.tensor(list(chain.from_iterable(parts))) for parts in (ids, positions, segments, labels)))
+
+
+def _common_start(prompts: Sequence[list[int]]) -> list[int]:
+    """The longest list with which all prompts begin."""
+    same = takewhile(lambda column: len(set(column)) == 1, zip(*prompts, strict=False))
+    return [column[0] for column in same]
 
 
 def packed_mask(segments: Tensor) -> Tensor:
     """segments [B, S] → [B, 1, S, S] bool, True where the query (row) may see the key (column).
 
-    Causal, and the key belongs to the prefix or to the query's own question. Padding sees itself, because a
-    row without any key would be undefined in the softmax.
+    Causal, and the key belongs to the prefix or to the query's own question. No question sees padding; padding
+    sees itself, because a row without any key would be undefined in the softmax.
     """
     length = segments.shape[1]
     queries, keys = segments[:, :, None], segments[:, None, :]

@@ -141,7 +141,7 @@ def new_model(scratch: Scratch, texts: Sequence[str], seed: int) -> tuple[Dragon
     return DragonflyForCausalLM(config), processor_for(config, tokenizer)
 
 
-def _decoder(decoder: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> LlamaConfig:
+def _decoder(decoder: dict[str, Any], tokenizer: Any) -> LlamaConfig:
     return LlamaConfig(
         vocab_size=len(tokenizer),
         bos_token_id=tokenizer.bos_token_id,

@@ -7,14 +7,14 @@ packed, batched or accumulated. The module knows no data set and no file format.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from medfly.dragonfly import DragonflyForCausalLM
 from medfly.training.packing import IGNORED
@@ -49,13 +49,13 @@ class MovingAverage(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs) -> None:
         saved = self._file(args, state)
         if state.global_step and saved.is_file():
-            self.average.load_state_dict(load_file(saved))
+            load_model(self.average, saved)
 
     def on_step_end(self, args, state, control, model: nn.Module, **kwargs) -> None:
         self.average.update_parameters(model)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs) -> None:
-        save_file({name: value.contiguous() for name, value in self.average.state_dict().items()}, self._file(args, state))
+        save_model(self.average, str(self._file(args, state)))
 
     @staticmethod
     def _file(args: TrainingArguments, state: TrainerState) -> Path:
@@ -78,6 +78,15 @@ def add_dropout(model: DragonflyForCausalLM, probability: float) -> None:
         layer.mlp.down_proj.register_forward_hook(drop)
 
 
+class PackedTrainer(Trainer):
+    """Puts images with about as many questions into one batch, so that little of it is padding."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
+        data: Any = train_dataset or self.train_dataset
+        step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(step, lengths=data.lengths())
+
+
 def train(
     model: DragonflyForCausalLM,
     data: Any,
@@ -95,7 +104,7 @@ def train(
     if dropout:
         add_dropout(model, dropout)
     average = MovingAverage(model, average_decay) if average_decay else None
-    trainer = Trainer(
+    trainer = PackedTrainer(
         model=model,
         args=arguments,
         train_dataset=data,
@@ -104,5 +113,4 @@ def train(
         callbacks=[average] if average else None,
     )
     trainer.train(resume_from_checkpoint=resume)
-    kept = average.average.module if average else model
-    return kept.eval()
+    return (cast(DragonflyForCausalLM, average.average.module) if average else model).eval()

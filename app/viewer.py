@@ -1,0 +1,156 @@
+"""The viewer: open a scan, choose a window, ask, and see the answer beside the crops that it came from.
+
+A Streamlit page, started by `medfly app`. It shows and never computes: pictures come from medfly.display and
+medfly.drawing, answers from the engine. Uploads live in the session's memory; nothing is written or logged.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from html import escape
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+import medfly
+from app.samples import SAMPLES
+from data_adapters import read
+from medfly import drawing
+from medfly.display import PRESETS, chosen_window
+from medfly.geometry import size_in_mm
+from medfly.types import Answer, InputError, Scan, Window
+from medfly.wording import (
+    RESEARCH_USE,
+    answer_line,
+    box_line,
+    confidence_line,
+    input_line,
+    millimetre_line,
+    model_line,
+    window_line,
+)
+
+MODEL = os.environ.get("MEDFLY_MODEL", "mini")  # set by `medfly app --model`
+UPLOAD, OWN, CUSTOM = "Upload a file", "The file's own", "Width / level"
+VIEW, CROP = 720, 260
+FILES = {sample.title: sample for sample in SAMPLES if sample.window is None}
+STYLE = """<style>
+.medfly-banner { position: fixed; inset: auto 0 0 0; z-index: 1000000; padding: .35rem; text-align: center;
+  font-weight: 600; background: #ffb066; color: #0d1117; }
+.medfly-answer { font-size: 2rem; font-weight: 600; line-height: 1.2; overflow-wrap: anywhere; }
+.medfly-question { opacity: .75; overflow-wrap: anywhere; }
+</style>"""
+
+
+@st.cache_resource(show_spinner="Loading the model …")
+def load_model(name: str) -> medfly.MedFly:
+    """One model for all sessions of this server."""
+    return medfly.load(name)
+
+
+def plain(text: str) -> str:
+    """Text that Streamlit's Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\\\1", text)
+
+
+def main() -> None:
+    st.set_page_config(page_title="MedFly", layout="wide")
+    st.html(f'{STYLE}<div class="medfly-banner" role="note">{escape(RESEARCH_USE)}</div>')
+    try:
+        with st.sidebar:
+            st.title("MedFly")
+            scan = open_scan()
+            window = choose_window(scan) if scan else None
+        if scan is None:
+            st.info("Open a scan in the sidebar: DICOM, PNG, JPEG, TIFF, WebP or BMP. It stays on this machine.")
+            return
+        chosen_window(scan, window)
+        ask(scan, window)
+    except InputError as error:
+        st.error(plain(str(error).removeprefix("bytes: ")))
+
+
+def open_scan() -> Scan | None:
+    """The scan of the sidebar's choice, or None where no file has been uploaded yet. Raises InputError."""
+    source = st.selectbox("Scan", [*FILES, UPLOAD], key="source")
+    if source != UPLOAD:
+        return read(FILES[source].path)
+    upload = st.file_uploader("File", key="upload")
+    frame = int(st.number_input("Frame (from 0)", min_value=0, step=1, key="frame"))
+    return read(upload.getvalue(), frame=frame) if upload else None
+
+
+def choose_window(scan: Scan) -> Window | str | None:
+    """What Scan.display takes: None for the file's own. Presets are in HU and offered for nothing else."""
+    if scan.pixels.ndim == 3:
+        st.caption("Colour: shown as it is.")
+        return None
+    presets = list(PRESETS) if scan.unit == "HU" else []
+    choice = st.selectbox("Window", [OWN, *presets, CUSTOM], key="window")
+    if choice == OWN:
+        return None
+    if choice != CUSTOM:
+        return choice
+    start = chosen_window(scan)
+    width, level = (start.width, start.center) if isinstance(start, Window) else (400.0, 40.0)
+    width = st.number_input("Width", min_value=1.0, value=max(float(width), 1.0), key="width")
+    return Window(st.number_input("Level", value=float(level), key="level"), width)
+
+
+def ask(scan: Scan, window: Window | str | None) -> None:
+    """The question, and beside the scan the answer that was given to it in this window. Raises InputError."""
+    with st.form("ask", border=False):
+        question = st.text_input(
+            "Question", placeholder="Which part of the body does this image belong to?", key="question"
+        )
+        asked = st.form_submit_button("Ask", type="primary")
+    shown = (scan.input_hash, scan.frame, window)
+    if asked:
+        st.session_state.pop("answer", None)
+        with st.spinner("Looking …"):
+            st.session_state["answer"] = shown, load_model(MODEL).ask(scan, question, window=window)
+    about, answer = st.session_state.get("answer", (None, None))
+    picture = scan.display(window)
+    left, right = st.columns([3, 2], gap="large")
+    if about != shown or answer is None:  # an answer to another scan or window is not shown beside this one
+        left.image(enlarged(picture, ()), width="content")
+        right.caption("The answer appears here, with the zoom crops that counted most.")
+        return
+    left.image(enlarged(picture, drawing.shown_regions(answer)), width="content")
+    with right:
+        show(answer, scan, picture)
+
+
+def enlarged(picture: np.ndarray, regions: tuple[medfly.Region, ...]) -> Image.Image:
+    return drawing.highlight(picture, regions, scale=VIEW / max(picture.shape[:2]))
+
+
+def show(answer: Answer, scan: Scan, picture: np.ndarray) -> None:
+    """Answer, confidence, crops, provenance and downloads."""
+    st.html(f'<div class="medfly-question">{escape(answer.question)}</div>')
+    st.html(f'<div class="medfly-answer">{escape(answer_line(answer))}</div>')
+    st.progress(min(max(answer.confidence or 0.0, 0.0), 1.0), text=plain(confidence_line(answer)))
+    regions = drawing.shown_regions(answer)
+    for rank, (column, region) in enumerate(zip(st.columns(max(len(regions), 1)), regions, strict=False), 1):
+        size = millimetre_line(size_in_mm(region.box, scan.spacing))
+        lines = f"{rank} {region.level} {region.score:.3f} · {box_line(region.box)} · {size}"
+        column.image(drawing.crop_picture(picture, region, CROP), caption=plain(lines))
+    with st.expander("Provenance"):
+        for line in (input_line, window_line, model_line):
+            st.caption(plain(line(answer.provenance)))
+        for note in scan.notes:
+            st.caption(plain(note))
+        st.json(answer.to_dict(), expanded=False)
+    stream = io.BytesIO()
+    drawing.answer_figure(picture, answer).save(stream, format="PNG")
+    name = f"medfly-{scan.input_hash[:12]}"
+    st.download_button("Picture", stream.getvalue(), f"{name}.png", "image/png")
+    st.download_button("JSON", json.dumps(answer.to_dict(), indent=2), f"{name}.json", "application/json")
+
+
+if __name__ == "__main__":  # as Streamlit runs it
+    main()

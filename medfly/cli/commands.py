@@ -1,0 +1,165 @@
+"""The commands with their options, and what becomes of a user's mistake or Ctrl-C.
+
+What a command does is in the module of its name, imported when the command runs: `medfly --help` loads no torch.
+Options are spelled with underscores, as in lm-eval; hyphens are accepted.
+
+Exit status: 0 done, 2 the user's input was at fault, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import medfly
+from medfly.types import InputError
+from medfly.wording import RESEARCH_USE
+
+SPELLING = {"token_normalize_func": lambda token: token.replace("-", "_"), "help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name="medfly",
+    help=f"Medical visual question answering that shows its evidence. {RESEARCH_USE}.",
+    context_settings=SPELLING,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks print local variables, and with them patient data
+)
+
+Model = Annotated[
+    str, typer.Option("--model", help="A checkpoint's folder, a built-in name (mini) or a hub repository.")
+]
+Device = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, cuda:1 …; by default a GPU where there is one.")
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit status."""
+    app(args=arguments, prog_name="medfly")
+
+
+@contextmanager
+def _told(interrupted: str = "interrupted") -> Iterator[None]:
+    """A mistake of the user's becomes one line on stderr; an error of MedFly's own keeps its traceback."""
+    try:
+        yield
+    except InputError as error:
+        print(f"medfly: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        print(f"\nmedfly: {interrupted}", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"medfly {medfly.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("ask")
+def _ask(
+    image: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG, TIFF, WebP or BMP file.")],
+    questions: Annotated[list[str], typer.Argument(metavar='"QUESTION"…', help="One or more, each in quotes.")],
+    model: Model = "mini",
+    window: Annotated[
+        str | None, typer.Option("--window", help="WIDTH/LEVEL or a preset such as lung; by default the file's own.")
+    ] = None,
+    frame: Annotated[int, typer.Option("--frame", min=0, help="0-based frame of the file.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a question, one a line.")] = False,
+    save_figure: Annotated[
+        Path | None, typer.Option("--save_figure", help="Draw scan, crops and answers into this .png or .jpg.")
+    ] = None,
+    device: Device = None,
+) -> None:
+    """Ask a model about one image."""
+    with _told():
+        from medfly.cli import ask
+
+        ask.run(
+            image,
+            questions,
+            model=model,
+            window=window,
+            frame=frame,
+            as_json=as_json,
+            figure=save_figure,
+            device=device,
+        )
+
+
+@app.command("eval")
+def _eval(
+    tasks: Annotated[str, typer.Option("--tasks", help="Data sets, comma-separated: slake, vqa_rad.")],
+    split: Annotated[str, typer.Option("--split", help="As the data set names it: train, validate, test.")],
+    data: Annotated[Path, typer.Option("--data", help="The data set's folder, or one that holds a folder a task.")],
+    output_path: Annotated[Path, typer.Option("--output_path", help="Where TASK_SPLIT/predictions.jsonl goes.")],
+    model: Model = "mini",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many questions.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="Questions of one image at a time.")] = 16,
+    device: Device = None,
+) -> None:
+    """Ask a model every question of a benchmark and score it. An interrupted run goes on where it stopped."""
+    with _told("interrupted; the same command goes on where it stopped"):
+        from medfly.cli import evaluate
+
+        evaluate.run(
+            tasks.split(","),
+            split,
+            data,
+            output_path,
+            model=model,
+            limit=limit,
+            batch_size=batch_size,
+            device=device,
+        )
+
+
+@app.command("train")
+def _train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The recipe.")],
+    output_dir: Annotated[
+        Path | None, typer.Option("--output_dir", help="Where checkpoints and model/ go; by default runs/CONFIG.")
+    ] = None,
+) -> None:
+    """Train or fine-tune a model by a recipe. An interrupted run goes on after its last checkpoint."""
+    with _told("interrupted; the same command goes on after the last checkpoint"):
+        if not config.is_file():
+            raise InputError(f"{config}: no such file; expected a training recipe in YAML: check the path")
+        from rich.console import Console
+
+        from medfly.cli import train
+
+        folder = train.run(config, output_dir or Path("runs") / config.stem, Console(stderr=True))
+        print(f'model: {folder}\nask it: medfly ask IMAGE "QUESTION" --model {folder}')
+
+
+@app.command("app")
+def _app(
+    model: Model = "mini",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8501,
+    address: Annotated[
+        str, typer.Option("--address", help="Others can reach the viewer, which asks for no password, at any but this.")
+    ] = "localhost",
+    headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
+) -> None:
+    """Open the viewer in the browser. Scans stay on this machine."""
+    with _told():
+        from medfly.cli import viewer
+
+        viewer.run(model=model, port=port, address=address, headless=headless)

@@ -1,0 +1,1 @@
+"""Which crops made an answer."""

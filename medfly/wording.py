@@ -1,0 +1,65 @@
+"""The lines that every output shows beside an answer, said once so that they read the same everywhere.
+
+They are made from an Answer alone: this module knows no screen, no file and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from medfly.types import Answer, Box
+
+RESEARCH_USE = "Research use only – not for diagnosis"
+CAVEAT = "not calibrated, not a probability of disease"
+NO_WORDS = "(no answer)"
+
+
+def answer_line(answer: Answer) -> str:
+    """What the model said; a model may also say nothing, and that must be seen."""
+    return answer.text.strip() or NO_WORDS
+
+
+def confidence_line(answer: Answer) -> str:
+    if answer.confidence is None:
+        return "confidence unknown"
+    return f"confidence {answer.confidence:.2f} ({CAVEAT})"
+
+
+def window_line(provenance: Mapping[str, Any]) -> str:
+    """The window that made the picture, as WIDTH/LEVEL, and where it came from."""
+    window = provenance.get("window")
+    if window is None:
+        return "colour, not windowed"
+    if "entries" in window:
+        return f"lookup table of {window['entries']} entries ({window['source']})"
+    return f"window {window['width']:g}/{window['center']:g} ({window['source']})"
+
+
+def input_line(provenance: Mapping[str, Any]) -> str:
+    """Which pixels: modality, size, frame and the beginning of the file's hash."""
+    width, height = provenance.get("size") or ("?", "?")
+    parts = [str(provenance.get("modality") or "modality unknown"), f"{width} × {height} px"]
+    if provenance.get("frame"):
+        parts.append(f"frame {provenance['frame']}")
+    parts.append(f"input {str(provenance.get('input_hash') or 'unknown')[:12]}")
+    return " · ".join(parts)
+
+
+def model_line(provenance: Mapping[str, Any]) -> str:
+    """Which model answered, with the beginning of its hash, and which MedFly."""
+    version = (provenance.get("versions") or {}).get("medfly", "?")
+    name = (
+        str(provenance.get("model") or "unknown").rstrip("/").rsplit("/", 1)[-1]
+    )  # a folder's path is nobody's concern
+    return f"model {name} {str(provenance.get('model_hash') or '')[:12]} · medfly {version}"
+
+
+def box_line(box: Box) -> str:
+    """Source pixels, half-open, rounded for reading."""
+    x0, y0, x1, y1 = (round(edge) for edge in box)
+    return f"x {x0}–{x1}, y {y0}–{y1}"
+
+
+def millimetre_line(size: tuple[float, float] | None) -> str:
+    return "size unknown" if size is None else f"{size[0]:.0f} × {size[1]:.0f} mm"

@@ -1,0 +1,74 @@
+"""The viewer's page, run by Streamlit's own tester without a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydicom.data import get_testdata_file
+from streamlit.testing.v1 import AppTest
+
+import app
+from medfly.wording import CAVEAT, RESEARCH_USE
+
+PAGE = Path(str(app.__file__)).parent / "viewer.py"
+QUESTION = "Is the *lung* <b>healthy</b>?"
+
+
+@pytest.fixture
+def page(tiny_model, monkeypatch) -> AppTest:
+    monkeypatch.setenv("MEDFLY_MODEL", str(tiny_model))
+    return AppTest.from_file(str(PAGE), default_timeout=60).run()
+
+
+def html(page: AppTest) -> str:
+    return " ".join(element.proto.body for element in page.get("html"))
+
+
+def ask(page: AppTest, question: str) -> AppTest:
+    page.text_input(key="question").set_value(question)
+    return page.button[0].click().run()
+
+
+def test_banner_and_first_picture(page: AppTest) -> None:
+    assert not page.exception and not page.error
+    assert RESEARCH_USE in html(page)
+    assert len(page.image) == 1
+
+
+def test_sample_question_answer(page: AppTest) -> None:
+    ask(page, QUESTION)
+    assert not page.exception and not page.error
+    assert RESEARCH_USE in html(page)
+    assert "Is the *lung* &lt;b&gt;healthy&lt;/b&gt;?" in html(page) and "medfly-answer" in html(page)
+    assert len(page.image) == 4  # the scan and three crops
+    assert CAVEAT in " ".join(element.proto.text for element in page.get("progress")).replace("\\", "")
+
+
+def test_answer_is_not_shown_beside_another_window(page: AppTest) -> None:
+    page.selectbox(key="source").select_index(1).run()
+    ask(page, QUESTION)
+    assert "medfly-question" in html(page).split("</style>")[1]
+    page.selectbox(key="window").select("bone").run()
+    assert not page.exception and len(page.image) == 1
+    assert "medfly-question" not in html(page).split("</style>")[1]
+    page.selectbox(key="window").select("Width / level").run()
+    page.number_input(key="width").set_value(0.5)
+    assert not page.exception
+
+
+def test_mistakes_are_one_line(page: AppTest) -> None:
+    ask(page, "   ")
+    assert not page.exception
+    assert len(page.error) == 1 and "empty question" in page.error[0].value
+    assert RESEARCH_USE in html(page)
+
+
+def test_upload(page: AppTest) -> None:
+    page.selectbox(key="source").select("Upload a file").run()
+    assert page.info and RESEARCH_USE in html(page)
+    for name, fine in (("CT_small.dcm", True), ("reportsi.dcm", False)):
+        content = Path(str(get_testdata_file(name, download=False))).read_bytes()
+        page.file_uploader(key="upload").set_value((name, content, "application/dicom")).run()
+        assert not page.exception
+        assert bool(page.error) != fine and len(page.image) == int(fine)

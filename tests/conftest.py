@@ -1,0 +1,41 @@
+"""What tests of several packages share: a Dragonfly of seeded random weights, small enough to answer in a blink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TINY_TEXTS = (
+    "What modality is used to take this image?",
+    "Which part of the body does this image belong to?",
+    "Is the lung healthy? Yes, it is. No, it is not.",
+    "Where is the liver in this image? Left, right, upper left, lower right.",
+    "Does the picture contain the spleen, the kidney, the heart or the brain? CT, MRI, X-Ray.",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a saved random model with its processor; its answers mean nothing, but are always the same."""
+    from medfly.training.recipe import Scratch, new_model  # torch: only for the tests that ask for a model
+
+    scratch = Scratch(
+        vocab_size=300,
+        tower={"widths": [8, 8, 8, 16]},
+        decoder={
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 2048,
+            "tie_word_embeddings": True,
+        },
+        dragonfly={"crop_size": 32, "patch_grid": 2, "pool_windows": {"low": 1, "medium": 2, "high": 2}},
+    )
+    model, processor = new_model(scratch, TINY_TEXTS, seed=0)
+    folder = tmp_path_factory.mktemp("tiny_model")
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder

@@ -1,0 +1,172 @@
+"""The engine gives the plain path's answers: no cache, no batch, one question at a time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import medfly
+from medfly.engine import MedFly
+from medfly.types import InputError, Sample, Scan, Window
+
+QUESTIONS = ["Is the lung healthy?", "Where?", "Does the picture contain the spleen, the kidney or the heart?"]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A loader of a seeded picture that counts nothing and remembers nothing."""
+
+    seed: int
+
+    @property
+    def content_hash(self) -> str:
+        return str(self.seed)
+
+    def __call__(self) -> Scan:
+        values = np.random.default_rng(self.seed).normal(0, 300, (50, 60)).astype(np.float32)
+        return Scan(values, windows=(Window(0, 800, source="test"),), input_hash=str(self.seed), unit="HU")
+
+
+@pytest.fixture(scope="module")
+def fly(tiny_model: Path) -> MedFly:
+    return medfly.load(str(tiny_model))
+
+
+def plain(fly: MedFly, scan: Scan, question: str, limit: int) -> tuple[list[int], float]:
+    """Greedy answer and confidence with the whole sequence computed anew for every token."""
+    processor = fly.processor
+    ids = processor.image_ids() + processor.prompt_ids(question)
+    pixels = processor.image_processor(scan.display(), return_tensors="pt")["pixel_values"]
+    ends, said, logs = processor.tokenizer.convert_tokens_to_ids(["<|eot_id|>", "<|end_of_text|>"]), [], []
+    for _ in range(limit):
+        with torch.inference_mode():
+            logits = fly.model(input_ids=torch.tensor([ids + said]), pixel_values=pixels).logits[0, -1]
+        log, token = logits.log_softmax(-1).max(-1)
+        said.append(int(token))
+        logs.append(float(log))
+        if said[-1] in ends:
+            break
+    return said, math.exp(sum(logs) / len(logs))
+
+
+def test_prefix_reuse_equals_the_plain_path(fly: MedFly) -> None:
+    scan = Noise(0)()
+    prefix = fly.read(scan)
+    results = fly.generate(prefix, [fly.processor.prompt_ids(q) for q in QUESTIONS], max_new_tokens=8)
+    for question, result in zip(QUESTIONS, results, strict=True):
+        ids, confidence = plain(fly, scan, question, 8)
+        assert result.ids == ids
+        assert result.confidence == pytest.approx(confidence, rel=1e-5)
+    again = fly.generate(prefix, [fly.processor.prompt_ids(QUESTIONS[0])], max_new_tokens=8)
+    assert again[0].ids == results[0].ids  # the prefix is as it was
+
+
+def samples() -> list[Sample]:
+    """Seven questions about three images, mixed."""
+    order = [0, 1, 0, 2, 1, 0, 2]
+    return [Sample(i, f"image{n}", QUESTIONS[i % 3], Noise(n)) for i, n in enumerate(order)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 16])
+def test_order_is_kept_and_batch_size_changes_nothing(fly: MedFly, batch_size: int) -> None:
+    answers = list(fly.answer(samples(), batch_size=batch_size, max_new_tokens=6))
+    for sample, answer in zip(samples(), answers, strict=True):
+        alone = fly.ask(sample.scan(), sample.question, evidence=False, max_new_tokens=6)
+        assert (answer.question, answer.text) == (sample.question, alone.text)
+        assert answer.confidence == pytest.approx(alone.confidence, rel=1e-5)
+        assert answer.provenance["input_hash"] == sample.scan.content_hash
+
+
+def test_answers_stream(fly: MedFly) -> None:
+    """The first answer comes before the second image is opened."""
+    opened = []
+
+    class Counting(Noise):
+        def __call__(self) -> Scan:
+            opened.append(self.seed)
+            return super().__call__()
+
+    stream = fly.answer([Sample(i, str(i), "lung?", Counting(i)) for i in range(3)], max_new_tokens=1)
+    next(stream)
+    assert opened == [0]
+
+
+def test_levels_left_out_are_not_looked_at(fly: MedFly) -> None:
+    """Two pictures that differ only in detail differ without any level but low's own crop."""
+    scan = Noise(3)()
+    full = fly.read(scan)
+    medium = fly.read(scan, levels=("medium",))
+    assert {level for level, _ in medium.crops} == {"medium"}
+    spans = fly.processor.image_spans()
+    assert medium.positions[0].tolist() == [p for c, span in spans.items() if c[0] == "medium" for p in span]
+    here = [i for i, p in enumerate(full.positions[0].tolist()) if p in set(medium.positions[0].tolist())]
+    torch.testing.assert_close(medium.embeddings[0], full.embeddings[0, here])
+    # the same answer as the plain path with the other positions hidden by the attention mask
+    prompt = fly.processor.prompt_ids("Where?")
+    mask = torch.zeros(1, full.end + len(prompt), dtype=torch.long)
+    mask[0, [*medium.positions[0].tolist(), *range(full.end, full.end + len(prompt))]] = 1
+    ids = torch.tensor([fly.processor.image_ids() + prompt])
+    pixels = fly.processor.image_processor(scan.display(), return_tensors="pt")["pixel_values"]
+    positions = torch.arange(ids.shape[1])[None]
+    with torch.inference_mode():
+        logits = fly.model(input_ids=ids, pixel_values=pixels, attention_mask=mask, position_ids=positions).logits
+    token = int(logits[0, -1].argmax())
+    assert fly.generate(medium, [prompt], 1)[0].ids == [token]
+
+
+def test_answer_carries_its_provenance_and_evidence(fly: MedFly) -> None:
+    scan = Noise(4)()
+    answer = fly.ask(scan, "Where?", window="lung", max_new_tokens=4)
+    assert answer.provenance["window"] == {
+        "center": -600,
+        "width": 1500,
+        "function": "LINEAR",
+        "source": "preset lung",
+    }
+    assert answer.provenance["model_hash"] == fly.hash and len(fly.hash) == 64
+    assert answer.evidence is not None
+    assert len(answer.evidence.regions) == 41
+    assert sum(region.score for region in answer.evidence.regions) == pytest.approx(1)
+    low = answer.evidence.top(1, "low")[0]
+    assert low.box == (0, 0, 60, 50)
+    scores = [region.score for region in answer.evidence.regions]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_list_of_questions_gives_a_list(fly: MedFly) -> None:
+    answers = fly.ask(Noise(5)(), QUESTIONS, evidence=False, max_new_tokens=3)
+    assert [answer.question for answer in answers] == QUESTIONS
+
+
+def test_questions_at_fault(fly: MedFly) -> None:
+    with pytest.raises(InputError, match="empty question"):
+        fly.ask(Noise(0)(), "  \n")
+    with pytest.raises(InputError, match=r"tokens: with \d+ image positions"):
+        fly.ask(Noise(0)(), "lung " * 3000)
+
+
+def test_models_at_fault(tmp_path: Path, tiny_model: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        medfly.load("no_such_model")
+    with pytest.raises(InputError, match=r"no config\.json"):
+        medfly.load(str(tmp_path))
+    (tmp_path / "config.json").write_text((tiny_model / "config.json").read_text())
+    with pytest.raises(InputError, match=r"no \*\.safetensors"):
+        medfly.load(str(tmp_path))
+
+
+def test_a_checkpoint_with_a_tensor_missing_is_refused(tmp_path: Path, tiny_model: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    for file in tiny_model.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    tensors = load_file(tmp_path / "model.safetensors")
+    del tensors["vision_embed_tokens.weight"]
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"1 missing keys, the first vision_embed_tokens\.weight"):
+        medfly.load(str(tmp_path))
