@@ -245,13 +245,15 @@ class MedFly:
         return prompt
 
     def _evidence(self, prefix: Prefix, prompt: list[int], answer: list[int]) -> Evidence:
-        scores = crop_scores(self.model, prefix.embeddings, prefix.positions, prefix.end, prompt, answer)
-        lengths = [self.processor.tokens_per_crop[level] + 1 for level, _ in prefix.crops]
-        sums = [part.sum().item() for part in scores.split(lengths)]
-        total = sum(sums) or 1.0
+        spans, start = [], 0
+        for level, _ in prefix.crops:
+            length = self.processor.tokens_per_crop[level] + 1
+            spans.append((level, range(start, start + length)))
+            start += length
+        scores = crop_scores(self.model, prefix.embeddings, prefix.positions, spans, prefix.end, prompt, answer)
         regions = [
-            Region(level, crop, prefix.pyramid.crop(level, crop).box, value / total)
-            for (level, crop), value in zip(prefix.crops, sums, strict=True)
+            Region(level, crop, prefix.pyramid.crop(level, crop).box, score)
+            for (level, crop), score in zip(prefix.crops, scores, strict=True)
         ]
         return Evidence(METHOD, tuple(sorted(regions, key=lambda region: -region.score)))
 

@@ -131,7 +131,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Region:
-    """A crop that the model looked at. crop: 0-based index within its level, row by row."""
+    """A crop that the model looked at.
+
+    crop: 0-based index within its level, row by row. score: its share in the answer, as Evidence.method says;
+        higher is more, negative spoke against the answer.
+    """
 
     level: Level
     crop: int

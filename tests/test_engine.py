@@ -131,7 +131,6 @@ def test_answer_carries_its_provenance_and_evidence(fly: MedFly) -> None:
     assert answer.provenance["model_hash"] == fly.hash and len(fly.hash) == 64
     assert answer.evidence is not None
     assert len(answer.evidence.regions) == 41
-    assert sum(region.score for region in answer.evidence.regions) == pytest.approx(1)
     low = answer.evidence.top(1, "low")[0]
     assert low.box == (0, 0, 60, 50)
     scores = [region.score for region in answer.evidence.regions]

@@ -1,0 +1,33 @@
+# Every target sets up what it needs: a .venv with the versions of constraints.txt. The second time is quick.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test_slow lint app clean
+
+demo: .venv/ready  ## real DICOM files answered by the embedded model, in the terminal and as an HTML report
+	$(BIN)/python -m app.demo --output_path demo_report
+
+test: .venv/ready  ## the default suite
+	$(BIN)/python -m pytest
+
+test_slow: .venv/ready  ## a built wheel, installed beside folders of the same names
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+app: .venv/ready  ## the viewer, on this machine only
+	$(BIN)/medfly app
+
+# torch comes first and alone: where a CPU build is on offer, nothing else then asks for a larger one.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else f"MedFly needs Python 3.11 or later; found {sys.version.split()[0]}. Try: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,lint]'
+	touch $@
+
+clean:
+	rm -rf .venv demo_report build *.egg-info

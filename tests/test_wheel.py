@@ -1,0 +1,60 @@
+"""A built wheel works from a folder that has its own app/, benchmarks/ and medfly/: the installed ones are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from pydicom.data import get_testdata_file
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a fresh environment with the wheel in it; the packages it needs come from this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = folder.glob("medfly-*.whl")
+    venv.create(folder / "env", with_pip=True)
+    python = folder / "env" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--no-deps", str(wheel)], check=True, capture_output=True)
+    (site,) = (folder / "env" / "lib").glob("python*/site-packages")
+    (here,) = (Path(sys.prefix) / "lib").glob("python*/site-packages")
+    # Everything but medfly itself from the test's environment, where it is installed editable by a .pth hook.
+    (site / "shared.pth").write_text(f"{here}\n")
+    return folder / "env" / "bin"
+
+
+@pytest.fixture
+def impostors(tmp_path: Path) -> Path:
+    for name in ("app", "benchmarks", "medfly", "data_adapters"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('the folder of the user was imported')\n")
+    return tmp_path
+
+
+def test_ask_uses_the_installed_packages(installed: Path, impostors: Path) -> None:
+    scan = str(get_testdata_file("CT_small.dcm", download=False))
+    command = [installed / "medfly", "ask", scan, "What modality is used to take this image?", "--json"]
+    done = subprocess.run(command, cwd=impostors, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert '"model": "mini"' in done.stdout
+
+
+def test_the_wheel_holds_what_it_needs_and_no_tests(installed: Path) -> None:
+    (site,) = (installed.parent / "lib").glob("python*/site-packages")
+    for needed in ("medfly/models/mini/model.safetensors", "medfly/models/mini/LICENSE", "app/viewer.py"):
+        assert (site / needed).is_file(), needed
+    assert (site / "benchmarks" / "recipes" / "mini.yaml").is_file()
+    assert not (site / "tests").exists()
+    files = subprocess.run(
+        [installed / "python", "-c", "import medfly; print(medfly.__file__)"], capture_output=True, text=True, cwd="/"
+    )
+    assert str(site) in files.stdout
