@@ -26,8 +26,10 @@ from medfly.wording import (
     box_line,
     confidence_line,
     input_line,
+    levels_line,
     millimetre_line,
     model_line,
+    score_text,
     window_line,
 )
 
@@ -104,13 +106,14 @@ def _card(section: Section, answer: Answer) -> str:
 <div class="words"><p class="question">{escape(answer.question)}</p>
 <p class="answer">{escape(answer_line(answer))}</p>
 <div class="bar"><div style="width:{width}%"></div></div>
-<p class="small">{escape(confidence_line(answer))}</p><div class="crops">{crops}</div></div></article>
+<p class="small">{escape(confidence_line(answer))}</p><div class="crops">{crops}</div>
+<p class="small">{escape(levels_line(answer))}</p></div></article>
 """
 
 
 def _crop(section: Section, rank: int, region: Region) -> str:
     size = millimetre_line(size_in_mm(region.box, section.scan.spacing))
-    lines = f"<b>{rank} {region.level} {region.score:.3f}</b><br>{box_line(region.box)}<br>{size}"
+    lines = f"<b>{rank} {region.level} {score_text(region.score)}</b><br>{box_line(region.box)}<br>{size}"
     picture = crop_picture(section.picture, region, CROP)
     return f'<figure class="{region.level}">{_img(picture, f"crop {rank}")}<figcaption>{lines}</figcaption></figure>'
 

@@ -29,8 +29,10 @@ from medfly.wording import (
     box_line,
     confidence_line,
     input_line,
+    levels_line,
     millimetre_line,
     model_line,
+    score_text,
     window_line,
 )
 
@@ -137,8 +139,9 @@ def show(answer: Answer, scan: Scan, picture: np.ndarray) -> None:
     regions = drawing.shown_regions(answer)
     for rank, (column, region) in enumerate(zip(st.columns(max(len(regions), 1)), regions, strict=False), 1):
         size = millimetre_line(size_in_mm(region.box, scan.spacing))
-        lines = f"{rank} {region.level} {region.score:.3f} · {box_line(region.box)} · {size}"
+        lines = f"{rank} {region.level} {score_text(region.score)} · {box_line(region.box)} · {size}"
         column.image(drawing.crop_picture(picture, region, CROP), caption=plain(lines))
+    st.caption(plain(levels_line(answer)))
     with st.expander("Provenance"):
         for line in (input_line, window_line, model_line):
             st.caption(plain(line(answer.provenance)))

@@ -22,7 +22,9 @@ from medfly.wording import (
     box_line,
     confidence_line,
     input_line,
+    levels_line,
     model_line,
+    score_text,
     window_line,
 )
 
@@ -149,6 +151,7 @@ def answer_figure(picture: np.ndarray, answer: Answer, *, width: int = 1600) -> 
     column.bar(answer.confidence)
     column.write(confidence_line(answer), 0.029, MUTED, after=0.045)
     column.crops(picture, regions)
+    column.write(levels_line(answer), 0.026, MUTED)
     for line in (window_line, input_line, model_line):
         column.write(line(answer.provenance), 0.026, MUTED)
     right = column.image()
@@ -279,7 +282,9 @@ class _Column:
             self._canvas.paste(crop, (x + frame, self._top + frame))
             tallest = max(tallest, crop.height + 2 * frame)
             below = self._top + crop.height + 2 * frame + step // 2
-            draw.text((x, below), f"{rank}  {region.level}  {region.score:.3f}", font=font, fill=colour)
+            draw.text(
+                (x, below), f"{rank}  {region.level}  {legible(score_text(region.score))}", font=font, fill=colour
+            )
             draw.text((x, below + step), legible(box_line(region.box)), font=font, fill=MUTED)
         self._top += tallest + 3 * step + gap
 

@@ -55,6 +55,22 @@ def model_line(provenance: Mapping[str, Any]) -> str:
     return f"model {name} {str(provenance.get('model_hash') or '')[:12]} · medfly {version}"
 
 
+def score_text(score: float) -> str:
+    """A score with its sign: evidence may speak against an answer."""
+    return f"{score:+.3f}".replace("-", "−")
+
+
+def levels_line(answer: Answer) -> str:
+    """How much of the evidence lies at each zoom level, so that nobody takes the shown crops for all of it."""
+    if answer.evidence is None:
+        return "evidence not computed"
+    sums: dict[str, float] = {}
+    for region in answer.evidence.regions:
+        sums[region.level] = sums.get(region.level, 0.0) + region.score
+    parts = [f"{level} {score_text(sums[level])}" for level in ("low", "medium", "high") if level in sums]
+    return f"all crops by level, in nats: {' · '.join(parts)}"
+
+
 def box_line(box: Box) -> str:
     """Source pixels, half-open, rounded for reading."""
     x0, y0, x1, y1 = (round(edge) for edge in box)

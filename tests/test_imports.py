@@ -47,7 +47,24 @@ def test_imports_keep_their_direction(source: Path) -> None:
         assert inner <= {"medfly.types", "medfly.geometry"}
 
 
-@pytest.mark.parametrize("module", ["medfly", "medfly.drawing", "medfly.cli", "app.report", "app.demo"])
+def test_training_knows_no_benchmark_and_the_harness_no_torch() -> None:
+    """The harness knows models as callables only; its speed scripts are the exception."""
+    for source in (ROOT / "medfly" / "training").rglob("*.py"):
+        assert not {name.split(".")[0] for name in imported(source)} & SIBLINGS
+    for source in (ROOT / "benchmarks").rglob("*.py"):
+        if "perf" not in source.parts:
+            assert not {name.split(".")[0] for name in imported(source)} & {"torch", "transformers"}
+
+
+def test_an_import_inside_a_function_is_seen(tmp_path: Path) -> None:
+    source = tmp_path / "wrong.py"
+    source.write_text("def f():\n    import medfly.engine\n    from app import viewer\n")
+    assert imported(source) >= {"medfly.engine", "app", "app.viewer"}
+
+
+@pytest.mark.parametrize(
+    "module", ["medfly", "medfly.drawing", "medfly.cli", "app.report", "app.demo", "benchmarks.runner"]
+)
 def test_light_start(module: str) -> None:
     script = f"import sys, {module}; print(sorted({{'torch', 'transformers', 'monai'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

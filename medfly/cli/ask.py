@@ -25,8 +25,10 @@ from medfly.wording import (
     box_line,
     confidence_line,
     input_line,
+    levels_line,
     millimetre_line,
     model_line,
+    score_text,
     window_line,
 )
 
@@ -73,6 +75,7 @@ def show(answers: Sequence[Answer], scan: Scan, console: Console) -> None:
         console.print(Text("   " + confidence_line(answer), style="dim"))
         if answer.evidence:
             console.print(_crops(answer, scan))
+            console.print(Text("   " + levels_line(answer), style="dim"))
 
 
 def _crops(answer: Answer, scan: Scan) -> Table:
@@ -83,7 +86,7 @@ def _crops(answer: Answer, scan: Scan) -> Table:
         colour = "rgb({},{},{})".format(*drawing.LEVEL_COLOURS[region.level])
         size = millimetre_line(size_in_mm(region.box, scan.spacing))
         table.add_row(
-            Text(f"   {rank} {region.level}", style=colour), box_line(region.box), size, f"{region.score:.3f}"
+            Text(f"   {rank} {region.level}", style=colour), box_line(region.box), size, score_text(region.score)
         )
     return table
 
