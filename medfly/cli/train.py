@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from benchmarks.predictions import write_json
 from benchmarks.tasks import get_task
+from medfly.dragonfly.loading import load_pretrained, model_hash
 from medfly.training.data import PackedImages, by_image
 from medfly.training.recipe import Recipe, new_model, read_recipe
 from medfly.training.trainer import train
@@ -26,14 +28,12 @@ def run(config: Path, output_dir: Path, console: Console) -> Path:
     """
     recipe = read_recipe(config)
     sources = [get_task(one.task).samples(Path(one.folder), one.split) for one in recipe.data]
-    manifest = _manifest(config, recipe, sources)
+    manifest = _manifest(recipe, sources)
     resume = _may_resume(output_dir, manifest)
     texts = [text for samples in sources for s in samples for text in (s.question, s.answer or "")]
     if recipe.scratch is not None:
         model, processor = new_model(recipe.scratch, texts, recipe.seed)
     else:
-        from medfly.dragonfly.loading import load_pretrained
-
         model, processor = load_pretrained(recipe.model or "")
     items = [
         item
@@ -62,8 +62,8 @@ def run(config: Path, output_dir: Path, console: Console) -> Path:
     return folder
 
 
-def _manifest(config: Path, recipe: Recipe, sources: list[list[Sample]]) -> dict:
-    """What a run may be resumed with: the recipe's text and the data's questions and pictures."""
+def _manifest(recipe: Recipe, sources: list[list[Sample]]) -> dict:
+    """What a run may be resumed with: the recipe and the data's questions and pictures."""
     data = [
         {
             "task": one.task,
@@ -74,7 +74,8 @@ def _manifest(config: Path, recipe: Recipe, sources: list[list[Sample]]) -> dict
         }
         for one, samples in zip(recipe.data, sources, strict=True)
     ]
-    return {"recipe": hashlib.sha256(config.read_bytes()).hexdigest(), "seed": recipe.seed, "data": data}
+    start = model_hash(recipe.model) if recipe.model else None
+    return {"recipe": asdict(recipe), "start": start, "data": data}
 
 
 def _hash(value: object) -> str:
@@ -85,7 +86,7 @@ def _may_resume(output_dir: Path, manifest: dict) -> bool:
     if not output_dir.is_dir() or get_last_checkpoint(str(output_dir)) is None:
         return False
     file = output_dir / MANIFEST
-    if not file.is_file() or json.loads(file.read_text()) != manifest:
+    if not file.is_file() or json.loads(file.read_text()) != json.loads(json.dumps(manifest)):
         raise InputError(
             f"{output_dir}: holds a run of another recipe or other data; expected the same to resume it: "
             "choose another --output_dir"

@@ -1,0 +1,120 @@
+"""The README's commands run as they are written; only the names in capitals are filled in."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.data import get_testdata_file
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines() if line.strip()
+]
+MEDFLY = Path(sys.executable).parent / "medfly"
+RECIPE = """
+model: mini
+data: [{{task: slake, split: train, folder: {data}}}]
+augmentation: {{rotate: 5}}
+training: {{max_steps: 2, per_device_train_batch_size: 2, save_strategy: "no"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What stands for the README's capitals: a real scan, a made data set in SLAKE's layout, a recipe."""
+    folder = tmp_path_factory.mktemp("readme")
+    rng, row = np.random.default_rng(0), {"q_lang": "en", "location": "Lung", "modality": "CT", "base_type": "vqa"}
+    rows = []
+    for number in (1, 2):
+        (folder / "slake" / "imgs" / f"xmlab{number}").mkdir(parents=True)
+        picture = Image.fromarray(rng.integers(0, 256, (90, 80), np.uint8))
+        picture.save(folder / "slake" / "imgs" / f"xmlab{number}" / "source.jpg")
+        facts = {"img_id": number, "img_name": f"xmlab{number}/source.jpg", "triple": ["vhead", "_", "_"]}
+        asked = {"question": "Is the lung healthy?", "answer": "Yes", "answer_type": "CLOSED", "content_type": "Organ"}
+        rows.append(row | facts | asked | {"qid": number})
+    for split in ("train", "validate"):
+        (folder / "slake" / f"{split}.json").write_text(json.dumps(rows))
+    (folder / "recipe.yaml").write_text(RECIPE.format(data=folder / "slake"))
+    return {
+        "SCAN": str(get_testdata_file("CT_small.dcm", download=False)),
+        "SLAKE": str(folder / "slake"),
+        "CONFIG.yaml": str(folder / "recipe.yaml"),
+    }
+
+
+def filled(command: str, names: dict[str, str]) -> list[str]:
+    words = shlex.split(command)
+    assert words[0] == ".venv/bin/medfly"
+    return [str(MEDFLY), *(names.get(word, word) for word in words[1:])]
+
+
+def command(verb: str) -> str:
+    """The README's one command that begins with this verb."""
+    (found,) = [line for line in COMMANDS if line.startswith(f".venv/bin/medfly {verb} ")]
+    return found
+
+
+@pytest.mark.parametrize("verb", ["ask", "eval", "train"])
+def test_a_command_of_the_readme(verb: str, names: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run(filled(command(verb), names), cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if verb == "ask":
+        assert (tmp_path / "answer.png").stat().st_size > 10_000 and "Research use only" in done.stdout
+    if verb == "eval":
+        rows = (tmp_path / "runs" / "slake" / "slake_validate" / "predictions.jsonl").read_text().splitlines()
+        assert [json.loads(row)["id"] for row in rows] == [1, 2]
+    if verb == "train":
+        assert list(tmp_path.glob("runs/*/model/model.safetensors"))
+
+
+def test_the_app_of_the_readme(names: dict[str, str], tmp_path: Path) -> None:
+    port = 8765
+    words = [*filled(command("app"), names), "--headless", "--port", str(port)]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server:
+        try:
+            for _ in range(120):
+                time.sleep(0.25)
+                try:
+                    with urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1) as reply:
+                        assert reply.read() == b"ok"
+                        break
+                except OSError:
+                    assert server.poll() is None, "the server ended"
+            else:
+                pytest.fail("the viewer did not answer within 30 s")
+        finally:
+            server.terminate()
+
+
+def test_the_targets_that_the_readme_names_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = {line.split()[1] for line in COMMANDS if line.startswith("make ")}
+    assert {"demo", "test", "app"} <= named
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_links_and_pictures_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
+
+
+def test_every_folder_of_the_tree_is_there() -> None:
+    (tree,) = re.findall(r"```text\n(.*?)```", README, re.S)
+    for line in tree.splitlines():
+        assert (ROOT / line.split()[0]).exists(), line
