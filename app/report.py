@@ -17,21 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from medfly import wording
 from medfly.drawing import LEVEL_COLOURS, crop_picture, highlight, shown_regions
 from medfly.geometry import size_in_mm
 from medfly.types import Answer, InputError, Level, Region, Scan
-from medfly.wording import (
-    RESEARCH_USE,
-    answer_line,
-    box_line,
-    confidence_line,
-    input_line,
-    levels_line,
-    millimetre_line,
-    model_line,
-    score_text,
-    window_line,
-)
 
 VIEW, CROP = 440, 150
 """Longer sides of the highlighted scan and of a crop, in pixels of the page."""
@@ -71,7 +60,7 @@ def page(sections: Sequence[Section]) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>MedFly report</title><style>{STYLE}</style></head>
-<body><div class="banner" role="note">{escape(RESEARCH_USE)}</div>
+<body><div class="banner" role="note">{escape(wording.RESEARCH_USE)}</div>
 <header><h1>MedFly</h1><p>Questions, answers, and where in the scan they come from.</p>
 <p class="small">{legend} {about}</p><nav>{contents}</nav></header>
 <main>{body}</main></body></html>
@@ -82,12 +71,12 @@ def _section(number: int, section: Section) -> str:
     facts = section.answers[0].provenance if section.answers else {}
     scan = section.scan
     rows = {
-        "input": input_line(facts),
-        "shown with": window_line(facts),
+        "input": wording.input_line(facts),
+        "shown with": wording.window_line(facts),
         "body part in the file": scan.body_part or "not stated",
         "pixel spacing": "unknown" if scan.spacing is None else f"{scan.spacing[0]:g} × {scan.spacing[1]:g} mm",
         "remarks": "; ".join(scan.notes) or "none",
-        "answered by": model_line(facts),
+        "answered by": wording.model_line(facts),
     }
     table = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in rows.items())
     cards = "".join(_card(section, answer) for answer in section.answers)
@@ -104,16 +93,18 @@ def _card(section: Section, answer: Answer) -> str:
     width = 0 if answer.confidence is None else round(100 * min(max(answer.confidence, 0), 1))
     return f"""<article>{_img(view, "the scan with the crops that counted most")}
 <div class="words"><p class="question">{escape(answer.question)}</p>
-<p class="answer">{escape(answer_line(answer))}</p>
+<p class="answer">{escape(wording.answer_line(answer))}</p>
 <div class="bar"><div style="width:{width}%"></div></div>
-<p class="small">{escape(confidence_line(answer))}</p><div class="crops">{crops}</div>
-<p class="small">{escape(levels_line(answer))}</p></div></article>
+<p class="small">{escape(wording.confidence_line(answer))}</p><div class="crops">{crops}</div>
+<p class="small">{escape(wording.levels_line(answer))}</p></div></article>
 """
 
 
 def _crop(section: Section, rank: int, region: Region) -> str:
-    size = millimetre_line(size_in_mm(region.box, section.scan.spacing))
-    lines = f"<b>{rank} {region.level} {score_text(region.score)}</b><br>{box_line(region.box)}<br>{size}"
+    size = wording.millimetre_line(size_in_mm(region.box, section.scan.spacing))
+    lines = (
+        f"<b>{rank} {region.level} {wording.score_text(region.score)}</b><br>{wording.box_line(region.box)}<br>{size}"
+    )
     picture = crop_picture(section.picture, region, CROP)
     return f'<figure class="{region.level}">{_img(picture, f"crop {rank}")}<figcaption>{lines}</figcaption></figure>'
 

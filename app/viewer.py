@@ -19,22 +19,10 @@ from PIL import Image
 import medfly
 from app.samples import SAMPLES
 from data_adapters import read
-from medfly import drawing
+from medfly import drawing, wording
 from medfly.display import PRESETS, chosen_window
 from medfly.geometry import size_in_mm
 from medfly.types import Answer, InputError, Scan, Window
-from medfly.wording import (
-    RESEARCH_USE,
-    answer_line,
-    box_line,
-    confidence_line,
-    input_line,
-    levels_line,
-    millimetre_line,
-    model_line,
-    score_text,
-    window_line,
-)
 
 MODEL = os.environ.get("MEDFLY_MODEL", "mini")  # set by `medfly app --model`
 UPLOAD, OWN, CUSTOM = "Upload a file", "The file's own", "Width / level"
@@ -61,7 +49,7 @@ def plain(text: str) -> str:
 
 def main() -> None:
     st.set_page_config(page_title="MedFly", layout="wide")
-    st.html(f'{STYLE}<div class="medfly-banner" role="note">{escape(RESEARCH_USE)}</div>')
+    st.html(f'{STYLE}<div class="medfly-banner" role="note">{escape(wording.RESEARCH_USE)}</div>')
     try:
         with st.sidebar:
             st.title("MedFly")
@@ -134,16 +122,16 @@ def enlarged(picture: np.ndarray, regions: tuple[medfly.Region, ...]) -> Image.I
 def show(answer: Answer, scan: Scan, picture: np.ndarray) -> None:
     """Answer, confidence, crops, provenance and downloads."""
     st.html(f'<div class="medfly-question">{escape(answer.question)}</div>')
-    st.html(f'<div class="medfly-answer">{escape(answer_line(answer))}</div>')
-    st.progress(min(max(answer.confidence or 0.0, 0.0), 1.0), text=plain(confidence_line(answer)))
+    st.html(f'<div class="medfly-answer">{escape(wording.answer_line(answer))}</div>')
+    st.progress(min(max(answer.confidence or 0.0, 0.0), 1.0), text=plain(wording.confidence_line(answer)))
     regions = drawing.shown_regions(answer)
     for rank, (column, region) in enumerate(zip(st.columns(max(len(regions), 1)), regions, strict=False), 1):
-        size = millimetre_line(size_in_mm(region.box, scan.spacing))
-        lines = f"{rank} {region.level} {score_text(region.score)} · {box_line(region.box)} · {size}"
+        size = wording.millimetre_line(size_in_mm(region.box, scan.spacing))
+        lines = f"{rank} {region.level} {wording.score_text(region.score)} · {wording.box_line(region.box)} · {size}"
         column.image(drawing.crop_picture(picture, region, CROP), caption=plain(lines))
-    st.caption(plain(levels_line(answer)))
+    st.caption(plain(wording.levels_line(answer)))
     with st.expander("Provenance"):
-        for line in (input_line, window_line, model_line):
+        for line in (wording.input_line, wording.window_line, wording.model_line):
             st.caption(plain(line(answer.provenance)))
         for note in scan.notes:
             st.caption(plain(note))

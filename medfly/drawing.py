@@ -15,18 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from medfly import wording
 from medfly.types import Answer, Box, InputError, Level, Region
-from medfly.wording import (
-    RESEARCH_USE,
-    answer_line,
-    box_line,
-    confidence_line,
-    input_line,
-    levels_line,
-    model_line,
-    score_text,
-    window_line,
-)
 
 Colour = tuple[int, int, int]
 BACKGROUND: Colour = (13, 17, 23)
@@ -147,12 +137,12 @@ def answer_figure(picture: np.ndarray, answer: Answer, *, width: int = 1600) -> 
     column.write("QUESTION", 0.030, MUTED)
     column.write(answer.question, 0.046, TEXT, after=0.035)
     column.write("ANSWER", 0.030, MUTED)
-    column.write(answer_line(answer), 0.078, TEXT, after=0.015, bold=True)
+    column.write(wording.answer_line(answer), 0.078, TEXT, after=0.015, bold=True)
     column.bar(answer.confidence)
-    column.write(confidence_line(answer), 0.029, MUTED, after=0.045)
+    column.write(wording.confidence_line(answer), 0.029, MUTED, after=0.045)
     column.crops(picture, regions)
-    column.write(levels_line(answer), 0.026, MUTED)
-    for line in (window_line, input_line, model_line):
+    column.write(wording.levels_line(answer), 0.026, MUTED)
+    for line in (wording.window_line, wording.input_line, wording.model_line):
         column.write(line(answer.provenance), 0.026, MUTED)
     right = column.image()
     banner = _banner(width)
@@ -227,7 +217,9 @@ def _banner(width: int) -> Image.Image:
     height = max(round(width * 0.028), 16)
     banner = Image.new("RGB", (width, height), WARNING)
     middle = width / 2, height / 2
-    ImageDraw.Draw(banner).text(middle, legible(RESEARCH_USE), font=_font(height * 0.6), fill=BACKGROUND, anchor="mm")
+    ImageDraw.Draw(banner).text(
+        middle, legible(wording.RESEARCH_USE), font=_font(height * 0.6), fill=BACKGROUND, anchor="mm"
+    )
     return banner
 
 
@@ -283,9 +275,12 @@ class _Column:
             tallest = max(tallest, crop.height + 2 * frame)
             below = self._top + crop.height + 2 * frame + step // 2
             draw.text(
-                (x, below), f"{rank}  {region.level}  {legible(score_text(region.score))}", font=font, fill=colour
+                (x, below),
+                f"{rank}  {region.level}  {legible(wording.score_text(region.score))}",
+                font=font,
+                fill=colour,
             )
-            draw.text((x, below + step), legible(box_line(region.box)), font=font, fill=MUTED)
+            draw.text((x, below + step), legible(wording.box_line(region.box)), font=font, fill=MUTED)
         self._top += tallest + 3 * step + gap
 
     def image(self) -> Image.Image:

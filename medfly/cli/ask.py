@@ -14,23 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from data_adapters import read
-from medfly import drawing
+from medfly import drawing, wording
 from medfly.cli.model import open_model
 from medfly.display import chosen_window
 from medfly.geometry import size_in_mm
 from medfly.types import Answer, InputError, Scan
-from medfly.wording import (
-    RESEARCH_USE,
-    answer_line,
-    box_line,
-    confidence_line,
-    input_line,
-    levels_line,
-    millimetre_line,
-    model_line,
-    score_text,
-    window_line,
-)
 
 
 def run(
@@ -64,18 +52,18 @@ def run(
 
 def show(answers: Sequence[Answer], scan: Scan, console: Console) -> None:
     """Answers to questions about one scan, for people."""
-    console.print(Text(RESEARCH_USE, style="bold yellow"))
+    console.print(Text(wording.RESEARCH_USE, style="bold yellow"))
     facts = answers[0].provenance
-    for line in (input_line(facts), window_line(facts), *scan.notes, model_line(facts)):
+    for line in (wording.input_line(facts), wording.window_line(facts), *scan.notes, wording.model_line(facts)):
         console.print(Text(line, style="dim"))
     for answer in answers:
         console.print()
         console.print(Text("Q  ", style="dim").append(answer.question, style="bold not dim"))
-        console.print(Text("A  ", style="dim").append(answer_line(answer), style="bold cyan not dim"))
-        console.print(Text("   " + confidence_line(answer), style="dim"))
+        console.print(Text("A  ", style="dim").append(wording.answer_line(answer), style="bold cyan not dim"))
+        console.print(Text("   " + wording.confidence_line(answer), style="dim"))
         if answer.evidence:
             console.print(_crops(answer, scan))
-            console.print(Text("   " + levels_line(answer), style="dim"))
+            console.print(Text("   " + wording.levels_line(answer), style="dim"))
 
 
 def _crops(answer: Answer, scan: Scan) -> Table:
@@ -84,9 +72,12 @@ def _crops(answer: Answer, scan: Scan) -> Table:
         table.add_column(heading, justify="right" if heading == "score" else "left", no_wrap=True)
     for rank, region in enumerate(drawing.shown_regions(answer), 1):
         colour = "rgb({},{},{})".format(*drawing.LEVEL_COLOURS[region.level])
-        size = millimetre_line(size_in_mm(region.box, scan.spacing))
+        size = wording.millimetre_line(size_in_mm(region.box, scan.spacing))
         table.add_row(
-            Text(f"   {rank} {region.level}", style=colour), box_line(region.box), size, score_text(region.score)
+            Text(f"   {rank} {region.level}", style=colour),
+            wording.box_line(region.box),
+            size,
+            wording.score_text(region.score),
         )
     return table
 

@@ -19,6 +19,8 @@ from medfly.dragonfly.modeling import DragonflyForCausalLM
 from medfly.dragonfly.processing import DragonflyProcessor
 from medfly.types import InputError
 
+DECISIVE = ("*.safetensors", "*config.json", "tokenizer.json", "special_tokens_map.json")
+"""The files of a checkpoint that decide what it answers; a card or a licence does not."""
 BUILT_IN = {"mini": Path(__file__).parent.parent / "models" / "mini"}
 
 
@@ -103,7 +105,7 @@ def _refuse_incomplete(name: str, report: dict[str, Any]) -> None:
 def model_hash(name: str) -> str:
     """SHA-256 over the files that decide what a model answers: weights, configuration, tokenizer, processor."""
     folder, digest = resolve(name), hashlib.sha256()
-    for file in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
+    for file in sorted(file for pattern in DECISIVE for file in folder.glob(pattern)):
         digest.update(file.name.encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
