@@ -82,7 +82,7 @@ def test_a_command_of_the_readme(verb: str, names: dict[str, str], tmp_path: Pat
 def test_the_app_of_the_readme(names: dict[str, str], tmp_path: Path) -> None:
     port = 8765
     words = [*filled(command("app"), names), "--headless", "--port", str(port)]
-    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as server:
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             for _ in range(120):
                 time.sleep(0.25)
@@ -95,7 +95,7 @@ def test_the_app_of_the_readme(names: dict[str, str], tmp_path: Path) -> None:
             else:
                 pytest.fail("the viewer did not answer within 30 s")
         finally:
-            server.terminate()
+            server.kill()  # a polite signal can leave it waiting for ever
 
 
 def test_the_targets_that_the_readme_names_exist() -> None:
