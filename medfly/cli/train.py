@@ -12,7 +12,9 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from benchmarks.predictions import write_json
 from benchmarks.tasks import get_task
-from medfly.dragonfly.loading import load_pretrained, model_hash
+from medfly.dragonfly.hashes import model_hash
+from medfly.dragonfly.hub import resolve
+from medfly.dragonfly.loading import load_pretrained
 from medfly.training.data import PackedImages, by_image
 from medfly.training.recipe import Recipe, new_model, read_recipe
 from medfly.training.trainer import train
@@ -34,7 +36,12 @@ def run(config: Path, output_dir: Path, console: Console) -> Path:
     if recipe.scratch is not None:
         model, processor = new_model(recipe.scratch, texts, recipe.seed)
     else:
-        model, processor = load_pretrained(recipe.model or "")
+        model, processor = load_pretrained(recipe.model or "", dtype="float32")
+    if recipe.regularisation.high_crops and model.config.kept_per_medium is not None:
+        raise InputError(
+            f"{config}: high_crops: {recipe.regularisation.high_crops} with a v1 model, which selects its high crops "
+            "from all of them; expected 0: leave high_crops out"
+        )
     items = [
         item
         for source, samples in zip(recipe.data, sources, strict=True)
@@ -74,7 +81,7 @@ def _manifest(recipe: Recipe, sources: list[list[Sample]]) -> dict:
         }
         for one, samples in zip(recipe.data, sources, strict=True)
     ]
-    start = model_hash(recipe.model) if recipe.model else None
+    start = model_hash(resolve(recipe.model)) if recipe.model else None
     return {"recipe": asdict(recipe), "start": start, "data": data}
 
 

@@ -1,6 +1,6 @@
-"""The Dragonfly model: one vision tower over all crops, mean pooling, a linear projector, a Llama decoder.
+"""The Dragonfly model: one vision tower over all crops, fewer tokens, a linear projector, a Llama decoder.
 
-Source: arXiv 2406.00977 and its reference implementation, v2. The module knows no files, no text and no
+Source: arXiv 2406.00977 and its reference implementation, v1 and v2. The module knows no files, no text and no
 screen; tokens and crops come from the processor.
 
 Shapes: B batch, N crops, R crop side, g patch grid, K class tokens (0 or 1), C tower width, D decoder width,
@@ -15,17 +15,18 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import AutoModel, AutoModelForCausalLM, Cache, GenerationMixin, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from medfly.dragonfly.configuration import DragonflyConfig
+from medfly.dragonfly.reduction import ImageFeatures, reduction
+from medfly.dragonfly.vision import hidden_state
 from medfly.geometry import LEVELS
 
 
 @dataclass
 class DragonflyOutput(ModelOutput):
-    """loss: scalar; logits [B, S, V]; image_features [B, T, D]: projected tokens without the newlines."""
+    """loss: scalar; logits [B, S, V]; image_features [B, T, D] and high_crops [B, n]: see `ImageFeatures`."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None
@@ -33,16 +34,7 @@ class DragonflyOutput(ModelOutput):
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
     image_features: Tensor | None = None
-
-
-def mean_pool(tokens: Tensor, window: int, class_tokens: int) -> Tensor:
-    """Mean over window × window neighbours of the token grid. [N, K + g·g, C] → [N, K + (g/window)², C]"""
-    if window == 1:
-        return tokens
-    lead, grid = tokens[:, :class_tokens], tokens[:, class_tokens:]
-    side = int(grid.shape[1] ** 0.5)
-    pooled = F.avg_pool2d(grid.transpose(1, 2).unflatten(2, (side, side)), window).flatten(2).transpose(1, 2)
-    return torch.cat([lead, pooled], dim=1)
+    high_crops: Tensor | None = None
 
 
 class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
@@ -76,15 +68,20 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
     def get_output_embeddings(self) -> nn.Module:
         return self.language_model.get_output_embeddings()
 
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in transformers; what is generated ends where the published implementation ends it."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        # The published generation_config.json names <|end_of_text|>, which ends no turn.
+        model.generation_config.eos_token_id = model.config.end_of_turn_token_id
+        if model.generation_config.pad_token_id is None:
+            model.generation_config.pad_token_id = model.config.text_config.eos_token_id
+        return loaded
+
     def crop_tokens(self, crops: Tensor) -> Tensor:
         """The tower's tokens of each crop, class token first. [N, 3, R, R] → [N, K + g·g, C]"""
-        layer = self.config.vision_feature_layer
-        if layer == -1:
-            tokens = self.image_encoder(crops).last_hidden_state
-        else:
-            tokens = self.image_encoder(crops, output_hidden_states=True).hidden_states[layer]
-        if tokens.ndim == 4:  # a convolutional tower gives [N, C, g, g]
-            tokens = tokens.flatten(2).transpose(1, 2)
+        tokens = hidden_state(self.image_encoder, crops, self.config.vision_feature_layer)
         expected = int(self.config.class_token) + self.config.patch_grid**2
         if tokens.shape[1] != expected:
             raise ValueError(
@@ -92,12 +89,11 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
             )
         return tokens
 
-    def get_image_features(self, pixel_values: Tensor, crops_per_level: Sequence[int] | None = None) -> Tensor:
-        """Pooled and projected tokens in the order of the image positions. [B, N, 3, R, R] → [B, T, D]
+    def get_image_features(self, pixel_values: Tensor, crops_per_level: Sequence[int] | None = None) -> ImageFeatures:
+        """The crops' projected tokens in the order of the image positions. [B, N, 3, R, R] → [B, T, D]
 
         crops_per_level: how many of the N crops are low, medium and high, where some are left out; by default
             all are there. The placeholders in input_ids must leave out the same ones.
-        Pooling comes before the projection: both are linear, so the result is the same for less work.
         """
         batch = len(pixel_values)
         counts = list(crops_per_level or [self.config.crops_per_level[level] for level in LEVELS])
@@ -106,11 +102,8 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
                 f"pixel_values {tuple(pixel_values.shape)}: expected [batch, {sum(counts)}, 3, crop size, crop size]"
             )
         tokens = self.crop_tokens(pixel_values.flatten(0, 1).to(self.dtype)).unflatten(0, (batch, sum(counts)))
-        levels = []
-        for level, part in zip(LEVELS, tokens.split(counts, dim=1), strict=True):
-            pooled = mean_pool(part.flatten(0, 1), self.config.pool_windows[level], int(self.config.class_token))
-            levels.append(pooled.reshape(batch, -1, pooled.shape[-1]))
-        return self.vision_embed_tokens(torch.cat(levels, dim=1))
+        levels = dict(zip(LEVELS, tokens.split(counts, dim=1), strict=True))
+        return reduction(cast(DragonflyConfig, self.config))(levels, self.vision_embed_tokens)
 
     def forward(
         self,
@@ -136,7 +129,7 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
         image_features = None
         if pixel_values is not None:
             image_features = self.get_image_features(pixel_values, crops_per_level)
-            inputs_embeds = self.merge(input_ids, inputs_embeds, image_features)
+            inputs_embeds = self.merge(input_ids, inputs_embeds, image_features.tokens)
         if attention_mask is not None and attention_mask.ndim == 4:
             attention_mask = self._additive_if_eager(attention_mask, inputs_embeds.dtype)
         outputs = self.language_model(
@@ -154,7 +147,8 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
-            image_features=image_features,
+            image_features=image_features.tokens if image_features else None,
+            high_crops=image_features.high_crops if image_features else None,
         )
 
     def merge(self, input_ids: Tensor | None, inputs_embeds: Tensor, image_features: Tensor) -> Tensor:

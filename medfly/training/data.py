@@ -82,17 +82,17 @@ class PackedImages(Dataset):
             # Drawn from torch's generator, which the Trainer seeds by run, epoch and worker.
             picture = self._augmenter(picture, int(torch.randint(2**31, ())))
         images, spans = self.processor.image_processor, list(self.processor.image_spans())
-        kept = self._kept(len(spans))
-        pixels = torch.from_numpy(images.normalise(images.crops(picture)[kept]))
-        crops = [spans[i] for i in kept]
-        ids, positions = self.processor.image_ids(crops), self.processor.image_positions(crops)
-        end = self.processor.image_spans()[spans[-1]].stop
-        return pack(ids, positions, end, self.items[index].turns), pixels
+        crops = images.crops(picture)
+        if self.high_crops:
+            kept = self._kept(len(spans))
+            crops, spans = crops[kept], [spans[i] for i in kept]
+        ids, positions = self.processor.image_ids(spans), self.processor.image_positions(spans)
+        end = sum(map(len, self.processor.image_spans().values()))
+        return pack(ids, positions, end, self.items[index].turns), torch.from_numpy(images.normalise(crops))
 
     def _kept(self, count: int) -> list[int]:
+        """The crops of the low and medium level and some of the high level's, drawn anew."""
         high = self.processor.crops_per_level["high"]
-        if not 0 < self.high_crops < high:
-            return list(range(count))
         drawn = torch.randperm(high)[: self.high_crops].sort().values + count - high
         return [*range(count - high), *drawn.tolist()]
 
@@ -110,10 +110,7 @@ class PackedImages(Dataset):
     def collate(self, items: Sequence[tuple[Packed, torch.Tensor]]) -> dict[str, Any]:
         packs, pixels = zip(*items, strict=True)
         batch: dict[str, Any] = collate(packs, pixels, self.processor.tokenizer.pad_token_id)
-        high = self.high_crops or self.processor.crops_per_level["high"]
-        batch["crops_per_level"] = [
-            self.processor.crops_per_level["low"],
-            self.processor.crops_per_level["medium"],
-            high,
-        ]
+        if self.high_crops:
+            all_crops = self.processor.crops_per_level
+            batch["crops_per_level"] = [all_crops["low"], all_crops["medium"], min(self.high_crops, all_crops["high"])]
         return batch

@@ -13,13 +13,12 @@ from typing import Any
 
 import torch
 import yaml
-from transformers import LlamaConfig, PreTrainedTokenizerBase, TrainingArguments
+from transformers import LlamaConfig, TrainingArguments
 
 from medfly.dragonfly import (
     ConvTowerConfig,
     DragonflyConfig,
     DragonflyForCausalLM,
-    DragonflyImageProcessor,
     DragonflyProcessor,
 )
 from medfly.training.augmentation import Augmentation
@@ -138,7 +137,7 @@ def new_model(scratch: Scratch, texts: Sequence[str], seed: int) -> tuple[Dragon
         vision_feature_layer=-1,
         **scratch.dragonfly,
     )
-    return DragonflyForCausalLM(config), processor_for(config, tokenizer)
+    return DragonflyForCausalLM(config), DragonflyProcessor.from_config(config, tokenizer)
 
 
 def _decoder(decoder: dict[str, Any], tokenizer: Any) -> LlamaConfig:
@@ -149,11 +148,3 @@ def _decoder(decoder: dict[str, Any], tokenizer: Any) -> LlamaConfig:
         pad_token_id=tokenizer.pad_token_id,
         **decoder,
     )
-
-
-def processor_for(config: DragonflyConfig, tokenizer: PreTrainedTokenizerBase) -> DragonflyProcessor:
-    """The processor of a configuration whose pictures are normalised as CLIP's."""
-    images = DragonflyImageProcessor(
-        crop_size=config.crop_size, medium_grids=config.medium_grids, high_scale=config.high_scale
-    )
-    return DragonflyProcessor(images, tokenizer, config.tokens_per_crop, config.crops_per_level)

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from transformers import AutoModelForImageTextToText, CLIPVisionConfig, LlamaConfig
 
 from medfly.dragonfly import ConvTowerConfig, DragonflyConfig, DragonflyForCausalLM
-from medfly.dragonfly.modeling import mean_pool
+from medfly.dragonfly.reduction import mean_pool
 
 DECODER = {
     "vocab_size": 50,
@@ -55,7 +55,7 @@ def test_image_features_equal_the_papers_order() -> None:
     """Project every token first and pool then, one crop at a time, from CLIP's hidden states themselves."""
     model = clip_model()
     pixels = crops(model)
-    features = model.get_image_features(pixels)[0]
+    features = model.get_image_features(pixels).tokens[0]
     slow = []
     for number, crop in enumerate(pixels[0]):
         window = 1 if number == 0 else 2 if number < 5 else 4
@@ -68,8 +68,8 @@ def test_image_features_equal_the_papers_order() -> None:
 def test_left_out_crops_do_not_change_the_others() -> None:
     model = clip_model()
     pixels, per_crop = crops(model), model.config.tokens_per_crop
-    whole = model.get_image_features(pixels)
-    part = model.get_image_features(pixels[:, [1, 2, 3, 4, 10]], [0, 4, 1])
+    whole = model.get_image_features(pixels).tokens
+    part = model.get_image_features(pixels[:, [1, 2, 3, 4, 10]], [0, 4, 1]).tokens
     medium = slice(per_crop["low"], per_crop["low"] + 4 * per_crop["medium"])
     high = medium.stop + (10 - 5) * per_crop["high"]
     torch.testing.assert_close(part[:, : 4 * per_crop["medium"]], whole[:, medium])
@@ -105,7 +105,9 @@ def test_save_and_load_give_equal_logits_and_official_names(tiny_model: Path, tm
     assert not any(report.values())
     pixels = crops(model)
     with torch.inference_mode():
-        torch.testing.assert_close(again.get_image_features(pixels), model.get_image_features(pixels), atol=0, rtol=0)
+        torch.testing.assert_close(
+            again.get_image_features(pixels).tokens, model.get_image_features(pixels).tokens, atol=0, rtol=0
+        )
     assert again.config.to_dict()["pool_windows"] == model.config.pool_windows
     tied = AutoModelForImageTextToText.from_pretrained(tiny_model)
     assert tied.language_model.lm_head.weight is tied.language_model.model.embed_tokens.weight
