@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,14 @@ TINY_TEXTS = (
     "Where is the liver in this image? Left, right, upper left, lower right.",
     "Does the picture contain the spleen, the kidney, the heart or the brain? CT, MRI, X-Ray.",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hashes of the tests' files are kept apart from the user's, and for this run only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDFLY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
