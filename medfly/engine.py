@@ -3,15 +3,16 @@
 Everything that answers (command line, harness, app) comes through here. The engine takes Scans and knows no
 file formats; what a user types is text to it, never a special token.
 
-Shapes: Q questions, P image positions, L prompt length, V vocabulary.
+Shapes: P image positions, P' of them present, D decoder width.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, overload
 
 import torch
@@ -20,11 +21,13 @@ from torch import Tensor
 from transformers import Cache, DynamicCache
 
 import medfly
+from medfly.conversation import Conversation
 from medfly.display import chosen_window
 from medfly.dragonfly import DragonflyForCausalLM, DragonflyProcessor
-from medfly.dragonfly.loading import load_pretrained, model_hash
-from medfly.dragonfly.processing import END_OF_TURN
+from medfly.dragonfly.hashes import model_hash
+from medfly.dragonfly.loading import load_pretrained
 from medfly.evidence.attribution import METHOD, crop_scores
+from medfly.generation import Generated, Streamer, ended, greedy
 from medfly.geometry import LEVELS, Pyramid
 from medfly.types import Answer, Evidence, InputError, Level, Region, Sample, Scan, VoiLut, Window
 
@@ -35,7 +38,7 @@ CHUNK = 512
 
 @dataclass(frozen=True)
 class Prefix:
-    """What an image leaves behind for its questions.
+    """What an image leaves behind for its questions; without an image P is 0 and there is no pyramid.
 
     embeddings: [1, P', D]; positions: [1, P'], with gaps where crops are left out; cache: their keys and values.
     crops: (level, crop) in the order of the embeddings. end: P, the position of the beginning of text.
@@ -46,22 +49,35 @@ class Prefix:
     cache: Cache
     crops: list[tuple[Level, int]]
     end: int
-    pyramid: Pyramid
+    pyramid: Pyramid | None
     provenance: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Generated:
-    """Token ids with the end of turn, if it was reached, and the geometric mean of their probabilities."""
+def load(
+    name: str = "mini",
+    *,
+    dtype: str | torch.dtype = "auto",
+    device: str | None = None,
+    device_map: Any = None,
+    attn_implementation: str | None = None,
+    quantization_config: Any = None,
+    allow_unaccounted: bool = False,
+) -> MedFly:
+    """A model by folder, built-in name or hub repository, ready to be asked. Raises InputError.
 
-    ids: list[int]
-    confidence: float
-
-
-def load(name: str = "mini", *, dtype: torch.dtype = torch.float32, device: str | None = None) -> MedFly:
-    """A model by folder, built-in name or hub repository, ready to be asked. Raises InputError."""
-    model, processor = load_pretrained(name, dtype=dtype, device=device)
-    return MedFly(model, processor, name=name, hash=model_hash(name))
+    The options are those of `medfly.dragonfly.loading.load_pretrained`.
+    """
+    model, processor = load_pretrained(
+        name,
+        dtype=dtype,
+        device=device,
+        device_map=device_map,
+        attn_implementation=attn_implementation,
+        quantization_config=quantization_config,
+        allow_unaccounted=allow_unaccounted,
+    )
+    # Of the folder that it came from: on the hub there may be a newer one by now.
+    return MedFly(model, processor, name=name, hash=model_hash(Path(str(model.name_or_path))))
 
 
 class MedFly:
@@ -75,64 +91,69 @@ class MedFly:
         self.processor = processor
         self.name = name
         self.hash = hash
-        tokenizer = processor.tokenizer
-        self._end_tokens = torch.tensor(
-            [tokenizer.convert_tokens_to_ids(END_OF_TURN), tokenizer.eos_token_id], device=model.device
-        )
 
     @overload
     def ask(
         self,
-        scan: Scan,
+        scan: Scan | None,
         question: str,
         *,
         window: AnyWindow = ...,
         evidence: bool = ...,
         max_new_tokens: int = ...,
         levels: Sequence[Level] = ...,
+        streamer: Streamer | None = ...,
     ) -> Answer: ...
     @overload
     def ask(
         self,
-        scan: Scan,
+        scan: Scan | None,
         question: list[str] | tuple[str, ...],
         *,
         window: AnyWindow = ...,
         evidence: bool = ...,
         max_new_tokens: int = ...,
         levels: Sequence[Level] = ...,
+        streamer: Streamer | None = ...,
     ) -> list[Answer]: ...
     def ask(
         self,
-        scan: Scan,
+        scan: Scan | None,
         question: str | list[str] | tuple[str, ...],
         *,
         window: AnyWindow = None,
         evidence: bool = True,
         max_new_tokens: int = 64,
         levels: Sequence[Level] = LEVELS,
+        streamer: Streamer | None = None,
     ) -> Answer | list[Answer]:
-        """Answer one question, or several about the same scan, greedily.
+        """Answer one question, or several about the same scan that know nothing of each other, greedily.
 
-        window: see `Scan.display`. evidence: score every crop for every answer (one more pass each).
+        scan: None for a question about no image. window: see `Scan.display`.
+        evidence: score every crop for every answer, which takes several times as long as the answer.
         levels: zoom levels that the model may see; the crops of the others are left out of the prefix.
+        streamer: is given the tokens of a single question's answer as they come, as by transformers' `generate`.
         Raises InputError for an empty question or one that does not fit into the model's context.
         """
         questions = [question] if isinstance(question, str) else list(question)
-        prompts = [self._prompt(one, max_new_tokens) for one in questions]
-        prefix = self.read(scan, window=window, levels=levels)
-        results = self.generate(prefix, prompts, max_new_tokens)
+        with ended(streamer):
+            if streamer is not None and len(questions) != 1:
+                raise InputError(f"{len(questions)} questions and a streamer: expected one: ask them one by one")
+            if not questions:
+                return []
+            positions = 0 if scan is None else self.model.config.num_image_positions
+            prompts = [self.prompt(one, max_new_tokens, image_positions=positions) for one in questions]
+            prefix = self.text_only() if scan is None else self.read(scan, window=window, levels=levels)
+            results = self.generate(prefix, prompts, max_new_tokens, streamer)
         answers = [
-            Answer(
-                question=asked,
-                text=self.processor.tokenizer.decode(result.ids, skip_special_tokens=True).strip(),
-                confidence=result.confidence,
-                evidence=self._evidence(prefix, prompt, result.ids) if evidence else None,
-                provenance=prefix.provenance,
-            )
-            for asked, prompt, result in zip(questions, prompts, results, strict=True)
+            self.finish(prefix, *one, evidence=evidence) for one in zip(questions, prompts, results, strict=True)
         ]
         return answers[0] if isinstance(question, str) else answers
+
+    def chat(self, scan: Scan | None, *, window: AnyWindow = None, levels: Sequence[Level] = LEVELS) -> Conversation:
+        """Several turns about one image, or about none; the image is read here, once."""
+        prefix = self.text_only() if scan is None else self.read(scan, window=window, levels=levels)
+        return Conversation(self, prefix)
 
     def answer(
         self,
@@ -145,6 +166,7 @@ class MedFly:
         """Answer samples in their order, each image read once per chunk. Evidence is not computed.
 
         batch_size: questions of one image that are generated together; it never changes an answer in fp32.
+        Raises InputError with the id of the question that cannot be answered.
         """
         stream = iter(samples)
         while chunk := list(islice(stream, CHUNK)):
@@ -161,33 +183,44 @@ class MedFly:
 
     def _group(self, samples: list[Sample], levels: Sequence[Level], batch_size: int, limit: int) -> Iterator[Answer]:
         """The answers to questions about one image."""
-        prefix = self.read(samples[0].scan(), levels=levels)
+        prompts, positions = [], self.model.config.num_image_positions
+        for sample in samples:
+            with _naming(sample):
+                prompts.append(self.prompt(sample.question, limit, image_positions=positions))
+        with _naming(samples[0]):
+            prefix = self.read(samples[0].scan(), levels=levels)
         for start in range(0, len(samples), batch_size):
-            batch = samples[start : start + batch_size]
-            prompts = [self._prompt(sample.question, limit) for sample in batch]
-            for sample, result in zip(batch, self.generate(prefix, prompts, limit), strict=True):
-                text = self.processor.tokenizer.decode(result.ids, skip_special_tokens=True).strip()
-                yield Answer(sample.question, text, result.confidence, provenance=prefix.provenance)
+            batch = slice(start, start + batch_size)
+            results = self.generate(prefix, prompts[batch], limit)
+            for sample, prompt, result in zip(samples[batch], prompts[batch], results, strict=True):
+                yield self.finish(prefix, sample.question, prompt, result, evidence=False)
 
     @torch.inference_mode()
     def read(self, scan: Scan, *, window: AnyWindow = None, levels: Sequence[Level] = LEVELS) -> Prefix:
         """Show the model a scan: crops, encoder, pooling, projection, and the decoder over the prefix."""
         images, spans = self.processor.image_processor, self.processor.image_spans()
-        picture = scan.display(window)
-        crops = [crop for crop in spans if crop[0] in levels]
-        if not crops:
+        if not set(levels) & set(LEVELS):
             raise InputError(f"levels {tuple(levels)}: expected at least one of {', '.join(LEVELS)}")
-        kept = [index for index, crop in enumerate(spans) if crop in set(crops)]
-        device = self.model.device
-        pixels = torch.from_numpy(images.normalise(images.crops(picture)[kept]))[None].to(device)
-        ids = torch.tensor([self.processor.image_ids(crops)], device=device)
-        positions = torch.tensor([self.processor.image_positions(crops)], device=device)
-        counts = [sum(level == one for one, _ in crops) for level in LEVELS]
+        config, device = self.model.config, self.model.device
+        # Where high crops are selected by their likeness to medium ones, all are looked at.
+        looked = levels if config.kept_per_medium is None else LEVELS
+        counts = [config.crops_per_level[level] if level in looked else 0 for level in LEVELS]
+        cut = [level in looked for level in LEVELS for _ in range(config.crops_per_level[level])]
+        pixels = torch.from_numpy(images.normalise(images.crops(scan.display(window))[cut]))[None].to(device)
         features = self.model.get_image_features(pixels, counts)
-        embeddings = self.model.merge(ids, self.model.get_input_embeddings()(ids), features)
+        slots = [slot for slot in spans if slot[0] in looked]
+        ids = torch.tensor([self.processor.image_ids(slots)], device=device)
+        embeddings = self.model.merge(ids, self.model.get_input_embeddings()(ids), features.tokens)
+        read = torch.tensor([slot[0] in levels for slot in slots for _ in spans[slot]], device=device)
+        positions = torch.tensor([self.processor.image_positions(slots)], device=device)[:, read]
+        embeddings = embeddings[:, read]
         cache = self.model.language_model.model(
             inputs_embeds=embeddings, position_ids=positions, past_key_values=DynamicCache(), use_cache=True
         ).past_key_values
+        high = features.high_crops[0].tolist()
+        crops: list[tuple[Level, int]] = [
+            (level, high[i] if level == "high" else i) for level, i in slots if level in levels
+        ]
         return Prefix(
             embeddings,
             positions,
@@ -198,53 +231,74 @@ class MedFly:
             provenance=self._provenance(scan, window, levels),
         )
 
-    @torch.inference_mode()
-    def generate(self, prefix: Prefix, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Generated]:
-        """Greedy answers to Q prompts behind one prefix, whose cache is left as it was."""
-        device, count = self.model.device, len(prompts)
-        longest = max(len(prompt) for prompt in prompts)
-        pad = self.processor.tokenizer.pad_token_id
-        # Pads stand between the prefix and the question, unseen, and take no position.
-        ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=device)
-        real = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=device)
-        mask = torch.cat([real.new_ones(count, prefix.positions.shape[1]), real], dim=1)
-        positions = prefix.end + (real.cumsum(1) - 1).clamp(min=0)
-        cache = copy.deepcopy(prefix.cache)
-        cache.batch_repeat_interleave(count)
-        tokens, logs = [], []
-        done = torch.zeros(count, dtype=torch.bool, device=device)
-        for _ in range(max_new_tokens):
-            logits = self.model(
-                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
-            ).logits[:, -1]
-            best, ids = logits.float().log_softmax(-1).max(-1)
-            tokens.append(torch.where(done, pad, ids))
-            logs.append(torch.where(done, torch.nan, best))
-            done = done | torch.isin(ids, self._end_tokens)
-            if done.all():
-                break
-            ids = ids[:, None]
-            mask = torch.cat([mask, mask.new_ones(count, 1)], dim=1)
-            positions = positions[:, -1:] + 1
-        confidences = torch.stack(logs, 1).nanmean(1).exp().tolist()
-        lengths = torch.stack(logs, 1).isfinite().sum(1).tolist()
-        rows = torch.stack(tokens, 1).tolist()
-        return [Generated(row[:n], c) for row, n, c in zip(rows, lengths, confidences, strict=True)]
+    def text_only(self) -> Prefix:
+        """What stands before a question about no image: nothing."""
+        device, width = self.model.device, self.model.config.text_config.hidden_size
+        return Prefix(
+            torch.zeros(1, 0, width, dtype=self.model.dtype, device=device),
+            torch.zeros(1, 0, dtype=torch.long, device=device),
+            DynamicCache(),
+            crops=[],
+            end=0,
+            pyramid=None,
+            provenance=self._provenance(None, None, ()),
+        )
 
-    def _prompt(self, question: str, max_new_tokens: int) -> list[int]:
+    def generate(
+        self, prefix: Prefix, prompts: Sequence[list[int]], max_new_tokens: int, streamer: Streamer | None = None
+    ) -> list[Generated]:
+        """Greedy answers to prompts behind one prefix, see `medfly.generation.greedy`."""
+        seen, pad = prefix.positions.shape[1], self.processor.tokenizer.pad_token_id
+        return greedy(self.model, prefix.cache, seen, prefix.end, prompts, max_new_tokens, pad=pad, streamer=streamer)
+
+    def prompt(
+        self,
+        question: str,
+        max_new_tokens: int,
+        *,
+        image_positions: int,
+        earlier: Sequence[tuple[str, str]] = (),
+    ) -> list[int]:
+        """The token ids that ask a question, behind the earlier turns' questions and answers.
+
+        Raises InputError for what is no question, and where image, text and answer do not fit into the context.
+        """
         if not question.strip():
             raise InputError("an empty question: expected some words, such as 'Which organ is abnormal?'")
-        prompt = self.processor.prompt_ids(question)
-        room = self.model.config.text_config.max_position_embeddings
-        image = self.model.config.num_image_positions
-        if image + len(prompt) + max_new_tokens > room:
+        if max_new_tokens < 1:
+            raise InputError(f"max_new_tokens {max_new_tokens}: expected at least 1")
+        try:
+            prompt = self.processor.prompt_ids(question, earlier)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        context = self.model.config.text_config.max_position_embeddings
+        room = context - image_positions - max_new_tokens
+        if len(prompt) > room:
+            what, remedy = ("conversation", "shorten it, or start a new one") if earlier else ("question", "shorten it")
             raise InputError(
-                f"a question of {len(prompt)} tokens: with {image} image positions and {max_new_tokens} for the "
-                f"answer, expected at most {room - image - max_new_tokens}: shorten it"
+                f"a {what} of {len(prompt)} tokens: with {image_positions} image positions and {max_new_tokens} for "
+                f"the answer, expected at most {max(room, 0)} in a context of {context}: {remedy}"
             )
         return prompt
 
-    def _evidence(self, prefix: Prefix, prompt: list[int], answer: list[int]) -> Evidence:
+    def finish(self, prefix: Prefix, question: str, prompt: list[int], result: Generated, *, evidence: bool) -> Answer:
+        """What was generated as an answer, with its evidence if that is wanted and there was an image."""
+        return Answer(
+            question=question,
+            text=self.text(result.ids),
+            confidence=result.confidence,
+            evidence=self._evidence(prefix, prompt, result.ids) if evidence else None,
+            provenance=prefix.provenance,
+        )
+
+    def text(self, ids: list[int]) -> str:
+        """The words of an answer's tokens, without the blanks around them."""
+        decode = self.processor.tokenizer.decode
+        return decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()
+
+    def _evidence(self, prefix: Prefix, prompt: list[int], answer: list[int]) -> Evidence | None:
+        if prefix.pyramid is None:
+            return None
         spans, start = [], 0
         for level, _ in prefix.crops:
             length = self.processor.tokens_per_crop[level] + 1
@@ -257,16 +311,17 @@ class MedFly:
         ]
         return Evidence(METHOD, tuple(sorted(regions, key=lambda region: -region.score)))
 
-    def _provenance(self, scan: Scan, window: AnyWindow, levels: Sequence[Level]) -> dict[str, Any]:
-        used = chosen_window(scan, window)
+    def _provenance(self, scan: Scan | None, window: AnyWindow, levels: Sequence[Level]) -> dict[str, Any]:
+        """Where an answer comes from; all that belongs to an image is None where there was none."""
+        used = chosen_window(scan, window) if scan else None
         return {
-            "input_hash": scan.input_hash,
-            "frame": scan.frame,
-            "size": list(scan.size),
-            "modality": scan.modality,
+            "input_hash": scan.input_hash if scan else None,
+            "frame": scan.frame if scan else None,
+            "size": list(scan.size) if scan else None,
+            "modality": scan.modality if scan else None,
             "window": used.to_dict() if used else None,
-            "inverted": scan.inverted,
-            "notes": list(scan.notes),
+            "inverted": scan.inverted if scan else None,
+            "notes": list(scan.notes) if scan else [],
             "levels": list(levels),
             "model": self.name,
             "model_hash": self.hash,
@@ -277,3 +332,12 @@ class MedFly:
             },
             "use": "Research use only – not for diagnosis",
         }
+
+
+@contextmanager
+def _naming(sample: Sample) -> Iterator[None]:
+    """A question at fault in the middle of thousands is told by its id; its words are nobody else's business."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"question {sample.id!r}: {error}") from None

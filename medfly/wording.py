@@ -37,7 +37,9 @@ def window_line(provenance: Mapping[str, Any]) -> str:
 
 
 def input_line(provenance: Mapping[str, Any]) -> str:
-    """Which pixels: modality, size, frame and the beginning of the file's hash."""
+    """Which pixels: modality, size, frame and the beginning of the file's hash; or that there were none."""
+    if "size" in provenance and provenance["size"] is None:
+        return "no image, text only"
     width, height = provenance.get("size") or ("?", "?")
     parts = [str(provenance.get("modality") or "modality unknown"), f"{width} × {height} px"]
     if provenance.get("frame"):

@@ -3,7 +3,7 @@
 What a command does is in the module of its name, imported when the command runs: `medfly --help` loads no torch.
 Options are spelled with underscores, as in lm-eval; hyphens are accepted.
 
-Exit status: 0 done, 2 the user's input was at fault, 130 interrupted.
+Exit status: 0 done, 1 a check failed, 2 the user's input was at fault, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -36,6 +36,16 @@ Model = Annotated[
 ]
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu, cuda, cuda:1 …; by default a GPU where there is one.")
+]
+
+Dtype = Annotated[
+    str, typer.Option("--dtype", help="float32, bfloat16 or float16; by default as the weights are stored.")
+]
+Quantize = Annotated[
+    str | None, typer.Option("--quantize", help="int8 or nf4: the decoder's weights in 8 or 4 bits, to save memory.")
+]
+AllowUnaccounted = Annotated[
+    bool, typer.Option("--allow_unaccounted", help="Ask a model although some of its tensors did not arrive.")
 ]
 
 
@@ -74,32 +84,47 @@ def _common(
 
 @app.command("ask")
 def _ask(
-    image: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG, TIFF, WebP or BMP file.")],
-    questions: Annotated[list[str], typer.Argument(metavar='"QUESTION"…', help="One or more, each in quotes.")],
+    image: Annotated[str, typer.Argument(help="A DICOM, PNG, JPEG, TIFF, WebP or BMP file; none with --no_image.")],
+    questions: Annotated[
+        list[str] | None, typer.Argument(metavar='"QUESTION"…', help="One or more, each in quotes.")
+    ] = None,
     model: Model = "mini",
     window: Annotated[
         str | None, typer.Option("--window", help="WIDTH/LEVEL or a preset such as lung; by default the file's own.")
     ] = None,
     frame: Annotated[int, typer.Option("--frame", min=0, help="0-based frame of the file.")] = 0,
+    no_image: Annotated[bool, typer.Option("--no_image", help="Ask about no image: all words are questions.")] = False,
+    conversation: Annotated[
+        bool, typer.Option("--conversation", help="Each question sees those before it and their answers.")
+    ] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Print each answer while it is being made.")] = False,
+    evidence: Annotated[
+        bool, typer.Option("--evidence/--no_evidence", help="Score every crop for every answer, or save the time.")
+    ] = True,
+    max_new_tokens: Annotated[int, typer.Option("--max_new_tokens", min=1, help="Tokens of an answer, at most.")] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a question, one a line.")] = False,
     save_figure: Annotated[
         Path | None, typer.Option("--save_figure", help="Draw scan, crops and answers into this .png or .jpg.")
     ] = None,
     device: Device = None,
+    dtype: Dtype = "auto",
+    quantize: Quantize = None,
+    allow_unaccounted: AllowUnaccounted = False,
 ) -> None:
-    """Ask a model about one image."""
+    """Ask a model about one image, or with --no_image about none."""
     with _told():
         from medfly.cli import ask
+        from medfly.cli.model import ModelChoice
 
         ask.run(
-            image,
-            questions,
-            model=model,
+            [image, *(questions or [])],
+            model=ModelChoice(model, device, dtype, quantize, allow_unaccounted),
+            no_image=no_image,
             window=window,
             frame=frame,
+            manner=ask.Manner(conversation, stream, evidence, max_new_tokens),
             as_json=as_json,
             figure=save_figure,
-            device=device,
         )
 
 
@@ -113,20 +138,23 @@ def _eval(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many questions.")] = None,
     batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="Questions of one image at a time.")] = 16,
     device: Device = None,
+    dtype: Dtype = "auto",
+    quantize: Quantize = None,
+    allow_unaccounted: AllowUnaccounted = False,
 ) -> None:
     """Ask a model every question of a benchmark and score it. An interrupted run goes on where it stopped."""
     with _told("interrupted; the same command goes on where it stopped"):
         from medfly.cli import evaluate
+        from medfly.cli.model import ModelChoice
 
         evaluate.run(
             tasks.split(","),
             split,
             data,
             output_path,
-            model=model,
+            model=ModelChoice(model, device, dtype, quantize, allow_unaccounted),
             limit=limit,
             batch_size=batch_size,
-            device=device,
         )
 
 
@@ -147,6 +175,43 @@ def _train(
 
         folder = train.run(config, output_dir or Path("runs") / config.stem, Console(stderr=True))
         print(f'model: {folder}\nask it: medfly ask IMAGE "QUESTION" --model {folder}')
+
+
+@app.command("inspect")
+def _inspect(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A folder, a built-in name (mini) or a hub repository.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every tensor by name.")] = False,
+) -> None:
+    """Show a model's load certificate: whether every tensor is accounted for, settings, hashes, licence."""
+    with _told():
+        from medfly.cli import inspect
+
+        passed = inspect.run(model, as_json=as_json)
+    if not passed:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def _export(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A folder, a built-in name (mini) or a hub repository.")
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="A new or an empty folder.")],
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="official: as the published Dragonfly checkpoints; llama: the decoder alone, for serving engines.",
+        ),
+    ] = "official",
+) -> None:
+    """Write a model in the published layout, or its decoder alone. The weights stay as they are stored."""
+    with _told("interrupted; nothing was written"):
+        from medfly.cli import export
+
+        export.run(model, output, layout)
 
 
 @app.command("app")

@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks import runner
 from benchmarks.report import table
 from benchmarks.tasks import get_task
-from medfly.cli.model import open_model
+from medfly.cli.model import ModelChoice, open_model
 from medfly.types import InputError
 
 
@@ -26,21 +26,19 @@ def run(
     data: Path,
     output_path: Path,
     *,
-    model: str,
+    model: ModelChoice,
     limit: int | None,
     batch_size: int,
-    device: str | None,
 ) -> None:
     """Answer and score each task into `output_path/TASK_SPLIT/`. Raises InputError."""
     names = list(dict.fromkeys(name.strip() for name in tasks))
     _check_output(output_path)
     questions = {name: get_task(name).samples(_folder(data, name), split, limit) for name in names}
-    fly = open_model(model, device)
+    fly = open_model(model)
     console = Console()
     for name, samples in questions.items():
-        identity = {"name": fly.name, "hash": fly.hash}
         answer = partial(fly.answer, batch_size=batch_size)
-        folder = runner.run(answer, samples, output_path, model=identity, task=name, split=split)
+        folder = runner.run(answer, samples, output_path, model=model.identity(fly), task=name, split=split)
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
         console.print(table(scores, f"{name} {split}: {fly.name}"))
         print(f"predictions and scores: {folder}")
