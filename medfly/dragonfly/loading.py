@@ -26,7 +26,7 @@ from medfly.dragonfly.hub import naming, read_config, resolve
 from medfly.dragonfly.modeling import DragonflyForCausalLM
 from medfly.dragonfly.precision import widen_products
 from medfly.dragonfly.processing import IMAGE_TOKEN, NEWLINE_TOKEN, DragonflyProcessor
-from medfly.dragonfly.quantization import keep_differentiable
+from medfly.dragonfly.quantization import keep_differentiable, widen_int8
 from medfly.types import InputError
 
 OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "os error 12")
@@ -79,6 +79,7 @@ def load_pretrained(
         )
         _tell([*_reported(report), *_lost(folder, model)], allow_unaccounted)
     widen_products(model)
+    widen_int8(model)
     keep_differentiable(model)
     return model.eval(), processor
 

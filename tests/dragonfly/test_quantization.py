@@ -146,3 +146,18 @@ def test_what_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(InputError, match=r'pip install "medfly\[quantize\]"') as told:
             quantization(one)
         assert "\n" not in str(told.value)
+
+
+@pytest.mark.skipif(computes_natively(torch.bfloat16), reason="this CPU computes bfloat16 itself: nothing is widened")
+def test_int8_layers_in_bfloat16_give_their_float32_product_rounded_once() -> None:
+    fly = medfly.load(str(GOLDEN), dtype="bfloat16", quantization_config=quantization("int8"))
+    name, layer = next(iter(quantised_layers(fly).items()))
+    values = torch.randn(3, layer.in_features, generator=torch.Generator().manual_seed(0)).bfloat16()
+    seen: list[torch.dtype] = []
+    layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
+    with torch.inference_mode():
+        widened = layer(values)
+        bare = bnb.matmul(values.float(), layer.weight, bias=None, state=layer.state)
+    assert seen == [torch.float32], name
+    assert widened.dtype == torch.bfloat16 and torch.equal(widened, bare.bfloat16())
+    assert ask(fly).text is not None
