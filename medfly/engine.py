@@ -325,6 +325,7 @@ class MedFly:
             "levels": list(levels),
             "model": self.name,
             "model_hash": self.hash,
+            "precision": self.model.precision,
             "versions": {
                 "medfly": medfly.__version__,
                 "torch": str(torch.__version__),

@@ -49,12 +49,13 @@ def input_line(provenance: Mapping[str, Any]) -> str:
 
 
 def model_line(provenance: Mapping[str, Any]) -> str:
-    """Which model answered, with the beginning of its hash, and which MedFly."""
+    """Which model answered, with the beginning of its hash, in which precision, and which MedFly."""
     version = (provenance.get("versions") or {}).get("medfly", "?")
     name = (
         str(provenance.get("model") or "unknown").rstrip("/").rsplit("/", 1)[-1]
     )  # a folder's path is nobody's concern
-    return f"model {name} {str(provenance.get('model_hash') or '')[:12]} · medfly {version}"
+    precision = f" · {provenance['precision']}" if provenance.get("precision") else ""
+    return f"model {name} {str(provenance.get('model_hash') or '')[:12]}{precision} · medfly {version}"
 
 
 def score_text(score: float) -> str:

@@ -129,6 +129,7 @@ def test_answer_carries_its_provenance_and_evidence(fly: MedFly) -> None:
         "source": "preset lung",
     }
     assert answer.provenance["model_hash"] == fly.hash and len(fly.hash) == 64
+    assert answer.provenance["precision"] == "float32"
     assert answer.evidence is not None
     assert len(answer.evidence.regions) == 41
     low = answer.evidence.top(1, "low")[0]

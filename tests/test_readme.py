@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 from pydicom.data import get_testdata_file
 
+from medfly.cli import main
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -77,6 +79,30 @@ def test_a_command_of_the_readme(verb: str, names: dict[str, str], tmp_path: Pat
         assert [json.loads(row)["id"] for row in rows] == [1, 2]
     if verb == "train":
         assert list(tmp_path.glob("runs/*/model/model.safetensors"))
+
+
+def published_commands() -> list[list[str]]:
+    section = README[README.index("## The published checkpoints") : README.index("## Results")]
+    (block,) = re.findall(r"```shell\n(.*?)```", section, re.S)
+    return [shlex.split(line)[1:] for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("words", published_commands(), ids=lambda words: " ".join(words[:1] + words[-1:]))
+def test_a_command_about_published_checkpoints(
+    words: list[str], names: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a small checkpoint in the published layout, which stands for the real one."""
+    small = str(ROOT / "tests" / "golden" / "dragonfly-v2-tiny")
+    stands_for = names | {
+        "togethercomputer/Llama-3.1-8B-Dragonfly-Med-v2": small,
+        "runs/mine/model": small,
+        "EXPORTED": str(tmp_path / "exported"),
+    }
+    with pytest.raises(SystemExit) as ended:
+        main([stands_for.get(word, word) for word in words])
+    assert ended.value.code in (0, None)
+    said = {"inspect": "Every tensor is accounted for", "ask": "Research use only", "export": "exported"}[words[0]]
+    assert said in capsys.readouterr().out
 
 
 def test_the_app_of_the_readme(names: dict[str, str], tmp_path: Path) -> None:

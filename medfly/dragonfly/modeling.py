@@ -59,6 +59,14 @@ class DragonflyForCausalLM(PreTrainedModel, GenerationMixin):
         self.vision_embed_tokens = nn.Linear(*widths)
         self.post_init()
 
+    @property
+    def precision(self) -> str:
+        """What it computes in: the weights' type, or int8 or nf4 where the decoder is quantised."""
+        quantised = getattr(self.config, "quantization_config", None)
+        if quantised is None:
+            return str(self.dtype).removeprefix("torch.")
+        return "int8" if quantised.load_in_8bit else quantised.bnb_4bit_quant_type
+
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.get_input_embeddings()
 
