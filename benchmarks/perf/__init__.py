@@ -1,0 +1,1 @@
+"""Speed and size, measured side by side on the machine at hand. No part of the ordinary tests."""
