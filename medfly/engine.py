@@ -226,7 +226,7 @@ class MedFly:
             positions,
             cache,
             crops,
-            end=spans[list(spans)[-1]].stop,
+            end=config.num_image_positions,
             pyramid=images.pyramid(*scan.size),
             provenance=self._provenance(scan, window, levels),
         )

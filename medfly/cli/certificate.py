@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from medfly.dragonfly.certificate import REMEDY
 from medfly.wording import RESEARCH_USE
 
 SHOWN = 10
@@ -98,7 +99,7 @@ def _shape(one: dict[str, Any]) -> str:
 def _weights(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "types in the files", ", ".join(f"{dtype} ({count} tensors)" for dtype, count in facts["dtypes"].items())
     yield "tensors", ", ".join(f"{count} {state}" for state, count in facts["tensors"]["counts"].items())
-    bad = [one for one in facts["tensors"]["tensors"] if one["state"] in ("missing", "unexpected", "shape differs")]
+    bad = [one for one in facts["tensors"]["tensors"] if one["state"] in REMEDY]
     for one in bad[:SHOWN]:
         shapes = f"found {one.get('found', 'nothing')}, expected {one.get('expected', 'no such tensor')}"
         yield f"  {one['state']}", f"{one.get('checkpoint') or one['model']}: {shapes}"

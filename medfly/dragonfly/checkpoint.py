@@ -10,8 +10,10 @@ import json
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -74,6 +76,15 @@ def headers(folder: Path) -> list[Stored]:
     return [stored for file in weight_files(folder) for stored in _header(file)]
 
 
+def prevailing_dtype(stored: Iterable[Stored]) -> str:
+    """The floating-point type that most of the weights are stored in, as torch spells it; float32 without any."""
+    counts: Counter[str] = Counter()
+    for one in stored:
+        if "float" in one.dtype:
+            counts[one.dtype] += prod(one.shape)
+    return counts.most_common(1)[0][0] if counts else "float32"
+
+
 def _header(file: Path) -> Iterator[Stored]:
     if file.suffix == ".safetensors":
         with _safetensors(file) as opened:
@@ -117,10 +128,7 @@ def whole(file: Path, names: list[str]) -> Iterator[tuple[str, Tensor]]:
 
 
 def _rows(shape: list[int]) -> list[int] | None:
-    elements = 1
-    for size in shape:
-        elements *= size
-    return None if elements <= WHOLE else sorted({round(place * (shape[0] - 1)) for place in ROWS})
+    return None if prod(shape) <= WHOLE else sorted({round(place * (shape[0] - 1)) for place in ROWS})
 
 
 def _safetensors(file: Path) -> safe_open:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from medfly.dragonfly.certificate import RENAMED, account, skeleton
 from medfly.dragonfly.chat import END_OF_TURN
-from medfly.dragonfly.checkpoint import DTYPES, Stored, headers
+from medfly.dragonfly.checkpoint import DTYPES, Stored, headers, prevailing_dtype
 from medfly.dragonfly.configuration import DragonflyConfig
 from medfly.dragonfly.hub import read_config, resolve
 from medfly.dragonfly.loading import check_special_tokens, of_model
@@ -61,24 +60,8 @@ LLAMA_FIELDS = (
     "vocab_size",
 )
 """What a Llama is made of, rope aside, whose fields transformers 5 spells otherwise."""
-REPEATED = (
-    "attention_dropout",
-    "bos_token_id",
-    "eos_token_id",
-    "hidden_act",
-    "hidden_size",
-    "initializer_range",
-    "intermediate_size",
-    "max_position_embeddings",
-    "num_attention_heads",
-    "num_hidden_layers",
-    "num_key_value_heads",
-    "rms_norm_eps",
-    "rope_theta",
-    "tie_word_embeddings",
-    "use_cache",
-    "vocab_size",
-)
+UNREPEATED = ("attention_bias", "head_dim", "mlp_bias", "pad_token_id", "pretraining_tp")
+REPEATED = (*(field for field in LLAMA_FIELDS if field not in UNREPEATED), "rope_theta")
 """The decoder's fields that the published class has at its top level, too; it takes the projector's width from one."""
 LEFTOVERS = {"image_size": 300, "patch_size": 30, "num_channels": 3, "rope_scaling": None}
 """Top-level fields that mean nothing beside an image_encoder and a text_config."""
@@ -107,10 +90,7 @@ class Source:
     @property
     def dtype(self) -> str:
         """In which most of the weights are stored, as torch spells it."""
-        sizes: dict[str, int] = {}
-        for one in self.tensors.values():
-            sizes[one.dtype] = sizes.get(one.dtype, 0) + prod(one.shape)
-        return max(sizes, key=lambda dtype: sizes[dtype])
+        return prevailing_dtype(self.tensors.values())
 
 
 def export_official(name: str, output: Path, *, max_shard_size: str = SHARD_SIZE) -> Path:

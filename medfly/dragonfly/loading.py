@@ -7,10 +7,8 @@ module knows no scans; names, files and the accounting of tensors are those of h
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from medfly.dragonfly.certificate import account, skeleton, unarrived
 from medfly.dragonfly.chat import END_OF_TURN
-from medfly.dragonfly.checkpoint import Stored, headers, weight_files
+from medfly.dragonfly.checkpoint import Stored, headers, prevailing_dtype, weight_files
 from medfly.dragonfly.configuration import DragonflyConfig
 from medfly.dragonfly.hub import naming, read_config, resolve
 from medfly.dragonfly.modeling import DragonflyForCausalLM
@@ -104,13 +102,8 @@ def check_device(device: str | None) -> None:
 
 def _stored_dtype(stored: Iterable[Stored]) -> torch.dtype:
     """bfloat16 where most weights are stored in it, else float32. config.json may say another, or none."""
-    counts: Counter[str] = Counter()
-    for one in stored:
-        if "float" in one.dtype:
-            counts[one.dtype] += prod(one.shape)
-    found = counts.most_common(1)[0][0] if counts else "float32"
     # In the built-in model float16 is a form of storage only: a CPU is slow in it, and its range is small.
-    return torch.bfloat16 if found == "bfloat16" else torch.float32
+    return torch.bfloat16 if prevailing_dtype(stored) == "bfloat16" else torch.float32
 
 
 def _config(folder: Path) -> DragonflyConfig:
