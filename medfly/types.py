@@ -9,15 +9,18 @@ with pixel i covering [i, i + 1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
 
 Box = tuple[float, float, float, float]
 Level = Literal["low", "medium", "high"]
 WindowFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
+Order = Literal["space", "time", "pages"]
 
 
 class InputError(Exception):
@@ -57,6 +60,29 @@ class VoiLut:
         return {"first": self.first, "entries": len(self.entries), "bits": self.bits, "source": self.source}
 
 
+@dataclass(frozen=True)
+class FrameBox:
+    """A rectangle on one frame of a volume: box in that frame's source pixels."""
+
+    frame: int
+    box: Box
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"frame": self.frame, "box": list(self.box)}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Which part of which source frame a scan shows where: a montage's frames, a slide's region.
+
+    box: in the scan's own pixels; source: the same place in the frame's pixels (level 0 of a slide).
+    """
+
+    frame: int
+    box: Box
+    source: Box
+
+
 @dataclass(frozen=True, eq=False)
 class Scan:
     """One frame, normalised once: physical values and what is known about them.
@@ -66,7 +92,15 @@ class Scan:
     inverted: the lowest value is to be shown white (MONOCHROME1, PresentationLUTShape INVERSE).
     padding: [H, W] bool, True where the file says that there is no image; None where it says nothing.
     spacing: millimetres between rows and between columns, or None.
-    frame: 0-based index within the file.
+    aspect: height of a pixel over its width, where the file says that and no spacing; else None. See `pixel_aspect`.
+    affine: [4, 4] float64, (column, row, 0, 1) of a pixel's centre → (x, y, z, 1) in the patient, in millimetres,
+        x to the left, y to the back, z to the head (DICOM's LPS); None where the file does not say.
+    modality, body_part: as DICOM codes them ("CT", "CHEST").
+    laterality, view: of the side and projection of an X-ray, as DICOM codes them ("L", "MLO").
+    overlay: [H, W] bool, graphics that the file lays over the picture; never part of `display`, so that the
+        model does not see them. None where there are none.
+    tiles: for a montage or a slide's region, which part of what stands where; empty for a whole plain frame.
+    frame: 0-based index within the file or volume.
     input_hash: SHA-256 of the file's bytes, hexadecimal.
     notes: remarks for provenance such as "lossy compression"; never patient data.
     """
@@ -77,8 +111,14 @@ class Scan:
     inverted: bool = False
     padding: np.ndarray | None = None
     spacing: tuple[float, float] | None = None
+    aspect: float | None = None
+    affine: np.ndarray | None = None
     modality: str | None = None
     body_part: str | None = None
+    laterality: str | None = None
+    view: str | None = None
+    overlay: np.ndarray | None = None
+    tiles: tuple[Tile, ...] = ()
     frame: int = 0
     input_hash: str = ""
     notes: tuple[str, ...] = ()
@@ -87,6 +127,13 @@ class Scan:
     def size(self) -> tuple[int, int]:
         """(width, height) in source pixels, as Pillow orders them."""
         return self.pixels.shape[1], self.pixels.shape[0]
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Height of a pixel over its width: from the spacing, else as the file says, else 1."""
+        if self.spacing is not None:
+            return self.spacing[0] / self.spacing[1]
+        return 1.0 if self.aspect is None else self.aspect
 
     def display(self, window: Window | VoiLut | str | None = None) -> np.ndarray:
         """The windowed 8-bit picture that the model is shown before it is cropped: [H, W, 3] uint8.
@@ -108,6 +155,50 @@ class ScanLoader(Protocol):
         ...
 
     def __call__(self) -> Scan: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Volume(Sequence[Scan]):
+    """Frames that belong together, each opened when it is asked for: volume[i] is a Scan with frame i.
+
+    loaders: one a frame, in order; negative indices count from the end, a slice of a volume is a list of Scans.
+    order: what the frames' order means: along the normal of the slices ("space"), one after the other ("time":
+        cine, dynamic studies), or nothing but the file's own ("pages").
+    gap: millimetres between the centres of neighbouring slices; None where unknown, uneven or no space.
+    notes: remarks on the whole, such as a missing slice; never patient data.
+    """
+
+    loaders: tuple[ScanLoader, ...]
+    order: Order
+    gap: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.loaders)
+
+    @overload
+    def __getitem__(self, index: int) -> Scan: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Scan]: ...
+    def __getitem__(self, index: int | slice) -> Scan | list[Scan]:
+        frames = range(len(self))[index]
+        if isinstance(frames, range):
+            return [self[frame] for frame in frames]
+        scan = self.loaders[frames]()
+        return dataclasses.replace(scan, frame=frames, notes=(*scan.notes, *self.notes))
+
+    def __iter__(self) -> Iterator[Scan]:
+        return (self[frame] for frame in range(len(self)))
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over the frames' own hashes, in order, hexadecimal."""
+        return hashlib.sha256("\n".join(loader.content_hash for loader in self.loaders).encode()).hexdigest()
+
+    def key_frames(self, count: int = 5) -> tuple[int, ...]:
+        """The middles of `count` equal parts of the volume, ascending; every frame where there are no more."""
+        count = min(count, len(self))
+        return tuple((2 * part + 1) * len(self) // (2 * count) for part in range(count))
 
 
 @dataclass(frozen=True)
@@ -135,15 +226,23 @@ class Region:
 
     crop: 0-based index within its level, row by row. score: its share in the answer, as Evidence.method says;
         higher is more, negative spoke against the answer.
+    sources: where the scan has tiles, what the crop shows of their frames, the largest share of the crop first.
     """
 
     level: Level
     crop: int
     box: Box
     score: float
+    sources: tuple[FrameBox, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"level": self.level, "crop": self.crop, "box": list(self.box), "score": self.score}
+        return {
+            "level": self.level,
+            "crop": self.crop,
+            "box": list(self.box),
+            "score": self.score,
+            "sources": [source.to_dict() for source in self.sources],
+        }
 
 
 @dataclass(frozen=True)
