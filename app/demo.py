@@ -65,9 +65,9 @@ def demo(model: str, output_path: Path) -> Path:
 def readme_picture(model: str, path: Path) -> None:
     """One scan, one question, its answer and crops as a picture. Raises InputError."""
     check_picture_path(path)
-    scan = read(SAMPLES[0].path)
+    scan = read(SAMPLES[0].path, frame=0)
     answer = medfly.load(model).ask(scan, README_QUESTION)
-    save(answer_figure(scan.display(), answer), path)
+    save(answer_figure(scan.display(), answer, aspect=scan.pixel_aspect), path)
     print(f"{path}: {answer.question} {answer_line(answer)}")
 
 
@@ -86,7 +86,7 @@ def _ask_all(model: str) -> list[Section]:
 
 
 def _ask(fly: medfly.MedFly, sample: SampleScan) -> Section:
-    scan = read(sample.path)
+    scan = read(sample.path, frame=0)
     answers = fly.ask(scan, list(sample.questions), window=sample.window)
     return Section(sample.title, scan, scan.display(sample.window), answers)
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from medfly import wording
-from medfly.drawing import LEVEL_COLOURS, crop_picture, highlight, shown_regions
+from medfly.drawing import LEVEL_COLOURS, crop_picture, fitted, highlight, shown_regions
 from medfly.geometry import size_in_mm
 from medfly.types import Answer, InputError, Level, Region, Scan
 
@@ -88,7 +88,8 @@ def _section(number: int, section: Section) -> str:
 
 def _card(section: Section, answer: Answer) -> str:
     regions = shown_regions(answer)
-    view = highlight(section.picture, regions, scale=VIEW / max(section.picture.shape[:2]))
+    aspect = section.scan.pixel_aspect
+    view = highlight(section.picture, regions, scale=fitted(section.picture, VIEW, aspect), aspect=aspect)
     crops = "".join(_crop(section, rank, region) for rank, region in enumerate(regions, 1))
     width = 0 if answer.confidence is None else round(100 * min(max(answer.confidence, 0), 1))
     return f"""<article>{_img(view, "the scan with the crops that counted most")}
@@ -102,10 +103,8 @@ def _card(section: Section, answer: Answer) -> str:
 
 def _crop(section: Section, rank: int, region: Region) -> str:
     size = wording.millimetre_line(size_in_mm(region.box, section.scan.spacing))
-    lines = (
-        f"<b>{rank} {region.level} {wording.score_text(region.score)}</b><br>{wording.box_line(region.box)}<br>{size}"
-    )
-    picture = crop_picture(section.picture, region, CROP)
+    lines = f"<b>{rank} {region.level} {wording.score_text(region.score)}</b><br>{wording.place_line(region)}<br>{size}"
+    picture = crop_picture(section.picture, region, CROP, section.scan.pixel_aspect)
     return f'<figure class="{region.level}">{_img(picture, f"crop {rank}")}<figcaption>{lines}</figcaption></figure>'
 
 

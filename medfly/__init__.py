@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from medfly.types import Answer, Evidence, InputError, Region, Sample, Scan, VoiLut, Window
+from medfly.types import Answer, Evidence, InputError, Region, Sample, Scan, VoiLut, Volume, Window
 
 if TYPE_CHECKING:
     from medfly.engine import MedFly, load
+    from medfly.montage import montage
 
 __version__ = "0.1.0"
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "Sample",
     "Scan",
     "VoiLut",
+    "Volume",
     "Window",
     "load",
+    "montage",
 ]
 
 
@@ -32,4 +35,8 @@ def __getattr__(name: str) -> Any:
         from medfly import engine
 
         return getattr(engine, name)
+    if name == "montage":
+        from medfly.montage import montage
+
+        return montage
     raise AttributeError(f"module 'medfly' has no attribute {name!r}")

@@ -1,7 +1,8 @@
 """Scan → the windowed 8-bit picture. The processor and every viewer call this and nothing else.
 
-Order: the user's window, else the file's first suggestion (VOI LUT before window), else percentiles of the
-unpadded pixels; then inversion; then padding to black. Colour passes through unchanged.
+Order: the user's window, else the file's first suggestion (VOI LUT before window), else for CT a preset that fits
+the body part that the file names, else percentiles of the unpadded pixels; then inversion; then padding, and what
+is no number, to black. Colour passes through unchanged.
 This module does not know DICOM: adapters hand over physical values and suggestions.
 """
 
@@ -25,14 +26,44 @@ PRESETS = {
     "stroke": (40, 40),
     "angio": (600, 300),
 }
+# What a CT of a body part is looked at with first, by DICOM's codes for Body Part Examined (PS3.16, annex L).
+BODY_PRESETS = {
+    "CHEST": ("mediastinum", "lung", "bone"),
+    "LUNG": ("lung", "mediastinum"),
+    "HEART": ("mediastinum", "angio"),
+    "ABDOMEN": ("abdomen", "liver", "bone"),
+    "PELVIS": ("abdomen", "bone"),
+    "LIVER": ("liver", "abdomen"),
+    "HEAD": ("brain", "subdural", "stroke", "bone"),
+    "BRAIN": ("brain", "subdural", "stroke", "bone"),
+    "SKULL": ("bone", "brain"),
+    "CSPINE": ("bone",),
+    "TSPINE": ("bone",),
+    "LSPINE": ("bone",),
+    "SPINE": ("bone",),
+    "KNEE": ("bone",),
+    "EXTREMITY": ("bone",),
+}
 PERCENTILES = (0.5, 99.5)
+
+
+def presets_for(scan: Scan) -> tuple[str, ...]:
+    """The presets that make sense for a scan, those of its body part first; none but for values in HU."""
+    if scan.unit != "HU":
+        return ()
+    first = BODY_PRESETS.get(scan.body_part or "", ())
+    return (*first, *(name for name in PRESETS if name not in first))
+
+
+def preset(name: str) -> Window:
+    width, level = PRESETS[name]
+    return Window(level, width, source=f"preset {name}")
 
 
 def parse_window(text: str) -> Window:
     """A preset's name or "WIDTH/LEVEL" → Window. Raises InputError for anything else."""
     if text.lower() in PRESETS:
-        width, level = PRESETS[text.lower()]
-        return Window(level, width, source=f"preset {text.lower()}")
+        return preset(text.lower())
     match = re.fullmatch(r"\s*([\d.]+)\s*/\s*([-+−]?[\d.]+)\s*", text)
     try:
         width, level = (float(part.replace("−", "-")) for part in match.groups())  # type: ignore[union-attr]
@@ -41,22 +72,46 @@ def parse_window(text: str) -> Window:
     except (AttributeError, ValueError):
         raise InputError(
             f"window {text!r}: expected WIDTH/LEVEL with a width of at least 1, as in 1500/-600, "
-            f"or one of {', '.join(PRESETS)}"
+            f"file:1 for the first that the file suggests, or one of {', '.join(PRESETS)}"
         ) from None
     return Window(level, width)
 
 
 def chosen_window(scan: Scan, window: Window | VoiLut | str | None = None) -> Window | VoiLut | None:
-    """The window that `render` uses, for provenance; None for colour, which is never windowed."""
+    """The window that `render` uses, for provenance; None for colour, which is never windowed.
+
+    window: as for `Scan.display`. Raises InputError for one that is unknown or does not fit the scan.
+    """
     if scan.pixels.ndim == 3:
         if window is not None:
             raise InputError("a window was given for a colour picture, which has no grey levels: leave it off")
         return None
     if isinstance(window, str):
-        return parse_window(window)
+        return _named(scan, window)
     if window is not None:
         return window
-    return scan.windows[0] if scan.windows else percentile_window(scan)
+    if scan.windows:
+        return scan.windows[0]
+    if scan.unit == "HU" and scan.body_part in BODY_PRESETS:
+        return preset(BODY_PRESETS[scan.body_part][0])
+    return percentile_window(scan)
+
+
+def _named(scan: Scan, text: str) -> Window | VoiLut:
+    """A window by its name, its numbers, or its place among the file's own ("file:2")."""
+    if match := re.fullmatch(r"\s*file:(\d{1,4})\s*", text.lower()):
+        number = int(match[1])
+        if not 1 <= number <= len(scan.windows):
+            raise InputError(
+                f"window {text!r}: the file suggests {len(scan.windows)}; expected "
+                + (f"file:1 to file:{len(scan.windows)}" if scan.windows else "WIDTH/LEVEL: give numbers")
+            )
+        return scan.windows[number - 1]
+    window = parse_window(text)
+    if text.lower() in PRESETS and scan.unit != "HU":
+        found = f"in {scan.unit}" if scan.unit else "in no known unit"
+        raise InputError(f"window {text!r}: a preset in HU for values {found}; expected WIDTH/LEVEL: give numbers")
+    return window
 
 
 def percentile_window(scan: Scan) -> Window:
@@ -90,10 +145,10 @@ def render(scan: Scan, window: Window | VoiLut | str | None = None) -> np.ndarra
     chosen = chosen_window(scan, window)
     if chosen is None:
         return scan.pixels
-    brightness = apply_window(np.nan_to_num(scan.pixels, nan=0.0), chosen)
+    unknown = np.isnan(scan.pixels)
+    brightness = apply_window(np.where(unknown, 0, scan.pixels), chosen)
     if scan.inverted:
         brightness = 1 - brightness
     grey = np.rint(brightness * 255).astype(np.uint8)
-    if scan.padding is not None:
-        grey[scan.padding] = 0
+    grey[unknown if scan.padding is None else unknown | scan.padding] = 0
     return np.repeat(grey[:, :, None], 3, axis=2)

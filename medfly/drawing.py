@@ -56,15 +56,22 @@ def canvas_box(box: Box, source: tuple[int, int], canvas: tuple[int, int]) -> tu
 
 
 def highlight(
-    picture: np.ndarray, regions: Sequence[Region], *, scale: float = 1.0, stroke: int = 3, labels: bool = True
+    picture: np.ndarray,
+    regions: Sequence[Region],
+    *,
+    scale: float = 1.0,
+    aspect: float = 1.0,
+    stroke: int = 3,
+    labels: bool = True,
 ) -> Image.Image:
     """The picture, enlarged by `scale`, with the regions' boxes in their level's colour and the rest dimmed.
 
+    aspect: height of a source pixel over its width; the drawing's own pixels are square.
     regions: best first; each is labelled with its rank from 1. An outline lies inside its box: its outermost
     pixels are the first and the last of the box. Without regions nothing is dimmed.
     """
     height, width = picture.shape[:2]
-    canvas = max(round(width * scale), 1), max(round(height * scale), 1)
+    canvas = max(round(width * scale), 1), max(round(height * aspect * scale), 1)
     image = Image.fromarray(picture)
     if canvas != image.size:
         image = image.resize(canvas, Image.Resampling.BICUBIC)
@@ -102,14 +109,19 @@ def _label(draw: ImageDraw.ImageDraw, regions: Sequence[Region], boxes: Sequence
         draw.text(middle, str(rank), font=_font(side * 0.75), fill=BACKGROUND, anchor="mm")
 
 
-def crop_picture(picture: np.ndarray, region: Region, size: int) -> Image.Image:
-    """One crop on its own, its longer side `size` pixels.
+def fitted(picture: np.ndarray, side: int, aspect: float = 1.0) -> float:
+    """The `scale` at which `highlight` draws the picture with its longer side `side` pixels."""
+    return side / max(picture.shape[1], picture.shape[0] * aspect)
+
+
+def crop_picture(picture: np.ndarray, region: Region, size: int, aspect: float = 1.0) -> Image.Image:
+    """One crop on its own, its longer side `size` pixels. aspect: see `highlight`.
 
     It is cut out of the enlarged whole, as for the model: its outermost pixels blend with what lies beyond them.
     """
     x0, y0, x1, y1 = region.box
-    factor = size / max(x1 - x0, y1 - y0)
-    target = max(round((x1 - x0) * factor), 1), max(round((y1 - y0) * factor), 1)
+    factor = size / max(x1 - x0, (y1 - y0) * aspect)
+    target = max(round((x1 - x0) * factor), 1), max(round((y1 - y0) * aspect * factor), 1)
     return Image.fromarray(picture).resize(target, Image.Resampling.BICUBIC, box=region.box)
 
 
@@ -124,15 +136,15 @@ def shown_regions(answer: Answer, medium: int = 1, high: int = 2) -> tuple[Regio
     return tuple(sorted(best, key=lambda region: -region.score))
 
 
-def answer_figure(picture: np.ndarray, answer: Answer, *, width: int = 1600) -> Image.Image:
+def answer_figure(picture: np.ndarray, answer: Answer, *, width: int = 1600, aspect: float = 1.0) -> Image.Image:
     """Everything about one answer in one picture: the scan with its best crops, the crops, the words, the caveats.
 
-    picture: [H, W, 3] uint8, windowed as the model saw it. width: of the figure, in pixels.
+    picture: [H, W, 3] uint8, windowed as the model saw it. width: of the figure, in pixels. aspect: see `highlight`.
     """
     margin, regions = round(width * 0.025), shown_regions(answer)
     side = round(width * 0.46)
-    scale = side / max(picture.shape[:2])
-    left = highlight(picture, regions, scale=scale, stroke=max(width // 400, 2))
+    scale = fitted(picture, side, aspect)
+    left = highlight(picture, regions, scale=scale, aspect=aspect, stroke=max(width // 400, 2))
     column = _Column(width - side - 3 * margin)
     column.write("QUESTION", 0.030, MUTED)
     column.write(answer.question, 0.046, TEXT, after=0.035)
@@ -140,7 +152,7 @@ def answer_figure(picture: np.ndarray, answer: Answer, *, width: int = 1600) -> 
     column.write(wording.answer_line(answer), 0.078, TEXT, after=0.015, bold=True)
     column.bar(answer.confidence)
     column.write(wording.confidence_line(answer), 0.029, MUTED, after=0.045)
-    column.crops(picture, regions)
+    column.crops(picture, regions, aspect)
     column.write(wording.levels_line(answer), 0.026, MUTED)
     for line in (wording.window_line, wording.input_line, wording.model_line):
         column.write(line(answer.provenance), 0.026, MUTED)
@@ -255,7 +267,7 @@ class _Column:
         )
         self._top += 2 * height
 
-    def crops(self, picture: np.ndarray, regions: Sequence[Region]) -> None:
+    def crops(self, picture: np.ndarray, regions: Sequence[Region], aspect: float) -> None:
         """The crops side by side, each framed in its level's colour, with rank, level, score and box below."""
         if not regions:
             return
@@ -269,7 +281,7 @@ class _Column:
         for rank, region in enumerate(regions, 1):
             x = (rank - 1) * (side + gap)
             colour = LEVEL_COLOURS[region.level]
-            crop = crop_picture(picture, region, side - 2 * frame)
+            crop = crop_picture(picture, region, side - 2 * frame, aspect)
             self._canvas.paste(colour, (x, self._top, x + crop.width + 2 * frame, self._top + crop.height + 2 * frame))
             self._canvas.paste(crop, (x + frame, self._top + frame))
             tallest = max(tallest, crop.height + 2 * frame)
@@ -280,7 +292,7 @@ class _Column:
                 font=font,
                 fill=colour,
             )
-            draw.text((x, below + step), legible(wording.box_line(region.box)), font=font, fill=MUTED)
+            draw.text((x, below + step), legible(wording.place_line(region)), font=font, fill=MUTED)
         self._top += tallest + 3 * step + gap
 
     def image(self) -> Image.Image:

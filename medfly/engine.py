@@ -9,18 +9,21 @@ Shapes: P image positions, P' of them present, D decoder width.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
 import torch
 import transformers
 from torch import Tensor
 from transformers import Cache, DynamicCache
 
 import medfly
+from medfly.ahead import ahead
 from medfly.conversation import Conversation
 from medfly.display import chosen_window
 from medfly.dragonfly import DragonflyForCausalLM, DragonflyProcessor
@@ -28,8 +31,20 @@ from medfly.dragonfly.hashes import model_hash
 from medfly.dragonfly.loading import load_pretrained
 from medfly.evidence.attribution import METHOD, crop_scores
 from medfly.generation import Generated, Streamer, ended, greedy
-from medfly.geometry import LEVELS, Pyramid
-from medfly.types import Answer, Evidence, InputError, Level, Region, Sample, Scan, VoiLut, Window
+from medfly.geometry import LEVELS, Pyramid, sources
+from medfly.types import (
+    Answer,
+    Evidence,
+    InputError,
+    Level,
+    Region,
+    Sample,
+    Scan,
+    Tile,
+    VoiLut,
+    Volume,
+    Window,
+)
 
 AnyWindow = Window | VoiLut | str | None
 CHUNK = 512
@@ -42,6 +57,7 @@ class Prefix:
 
     embeddings: [1, P', D]; positions: [1, P'], with gaps where crops are left out; cache: their keys and values.
     crops: (level, crop) in the order of the embeddings. end: P, the position of the beginning of text.
+    tiles: see `Scan.tiles`.
     """
 
     embeddings: Tensor
@@ -50,6 +66,21 @@ class Prefix:
     crops: list[tuple[Level, int]]
     end: int
     pyramid: Pyramid | None
+    tiles: tuple[Tile, ...]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """A scan as the model will look at it, made without the model, so that it can be made ahead of time.
+
+    pixels: [N, 3, R, R] float32, normalised crops of the levels that are looked at.
+    """
+
+    pixels: np.ndarray
+    levels: tuple[Level, ...]
+    pyramid: Pyramid
+    tiles: tuple[Tile, ...]
     provenance: dict[str, Any]
 
 
@@ -173,41 +204,70 @@ class MedFly:
             groups: dict[str, list[int]] = {}
             for index, sample in enumerate(chunk):
                 groups.setdefault(sample.scan.content_hash, []).append(index)
+            # The next picture is read and cut while the model is busy with this one.
+            views = ahead(partial(self._opened, chunk[mine[0]], levels) for mine in groups.values())
             answers: dict[int, Answer] = {}
-            for index in range(len(chunk)):
-                if index not in answers:
-                    mine = groups[chunk[index].scan.content_hash]
-                    said = self._group([chunk[i] for i in mine], levels, batch_size, max_new_tokens)
-                    answers.update(zip(mine, said, strict=True))
-                yield answers.pop(index)
+            with closing(views):
+                for index, sample in enumerate(chunk):
+                    if index not in answers:
+                        mine = groups[sample.scan.content_hash]
+                        said = self._group([chunk[i] for i in mine], views, batch_size, max_new_tokens)
+                        answers.update(zip(mine, said, strict=True))
+                    yield answers.pop(index)
 
-    def _group(self, samples: list[Sample], levels: Sequence[Level], batch_size: int, limit: int) -> Iterator[Answer]:
-        """The answers to questions about one image."""
+    def _opened(self, sample: Sample, levels: Sequence[Level]) -> View:
+        with _naming(sample):
+            return self.view(sample.scan(), levels=levels)
+
+    def _group(self, samples: list[Sample], views: Iterator[View], batch_size: int, limit: int) -> Iterator[Answer]:
+        """The answers to questions about one image, the next of the views."""
         prompts, positions = [], self.model.config.num_image_positions
         for sample in samples:
             with _naming(sample):
                 prompts.append(self.prompt(sample.question, limit, image_positions=positions))
-        with _naming(samples[0]):
-            prefix = self.read(samples[0].scan(), levels=levels)
+        prefix = self.read(next(views))
         for start in range(0, len(samples), batch_size):
             batch = slice(start, start + batch_size)
             results = self.generate(prefix, prompts[batch], limit)
             for sample, prompt, result in zip(samples[batch], prompts[batch], results, strict=True):
                 yield self.finish(prefix, sample.question, prompt, result, evidence=False)
 
-    @torch.inference_mode()
-    def read(self, scan: Scan, *, window: AnyWindow = None, levels: Sequence[Level] = LEVELS) -> Prefix:
-        """Show the model a scan: crops, encoder, pooling, projection, and the decoder over the prefix."""
-        images, spans = self.processor.image_processor, self.processor.image_spans()
+    def view(self, scan: Scan, *, window: AnyWindow = None, levels: Sequence[Level] = LEVELS) -> View:
+        """What the model is shown of a scan. It needs no model and may run in another thread. Raises InputError."""
+        if isinstance(scan, Volume):
+            raise InputError(
+                f"a volume of {len(scan)} frames; expected one scan: take volume[{len(scan) // 2}], its key_frames(), "
+                "or medfly.montage(volume)"
+            )
         if not set(levels) & set(LEVELS):
             raise InputError(f"levels {tuple(levels)}: expected at least one of {', '.join(LEVELS)}")
-        config, device = self.model.config, self.model.device
-        # Where high crops are selected by their likeness to medium ones, all are looked at.
-        looked = levels if config.kept_per_medium is None else LEVELS
+        images, looked = self.processor.image_processor, self._looked(levels)
+        counts = self.model.config.crops_per_level
+        cut = [level in looked for level in LEVELS for _ in range(counts[level])]
+        aspect = scan.pixel_aspect
+        return View(
+            images.normalise(images.crops(scan.display(window), aspect)[cut]),
+            tuple(levels),
+            images.pyramid(*scan.size, aspect),
+            scan.tiles,
+            self._provenance(scan, window, levels),
+        )
+
+    def _looked(self, levels: Sequence[Level]) -> Sequence[Level]:
+        """Where high crops are selected by their likeness to medium ones, all are looked at."""
+        return levels if self.model.config.kept_per_medium is None else LEVELS
+
+    @torch.inference_mode()
+    def read(self, scan: Scan | View, *, window: AnyWindow = None, levels: Sequence[Level] = LEVELS) -> Prefix:
+        """Show the model a scan: crops, encoder, pooling, projection, and the decoder over the prefix.
+
+        window, levels: for a Scan; a View has been made with its own.
+        """
+        view = scan if isinstance(scan, View) else self.view(scan, window=window, levels=levels)
+        levels, looked = view.levels, self._looked(view.levels)
+        spans, config, device = self.processor.image_spans(), self.model.config, self.model.device
         counts = [config.crops_per_level[level] if level in looked else 0 for level in LEVELS]
-        cut = [level in looked for level in LEVELS for _ in range(config.crops_per_level[level])]
-        pixels = torch.from_numpy(images.normalise(images.crops(scan.display(window))[cut]))[None].to(device)
-        features = self.model.get_image_features(pixels, counts)
+        features = self.model.get_image_features(torch.from_numpy(view.pixels)[None].to(device), counts)
         slots = [slot for slot in spans if slot[0] in looked]
         ids = torch.tensor([self.processor.image_ids(slots)], device=device)
         embeddings = self.model.merge(ids, self.model.get_input_embeddings()(ids), features.tokens)
@@ -227,8 +287,9 @@ class MedFly:
             cache,
             crops,
             end=config.num_image_positions,
-            pyramid=images.pyramid(*scan.size),
-            provenance=self._provenance(scan, window, levels),
+            pyramid=view.pyramid,
+            tiles=view.tiles,
+            provenance=view.provenance,
         )
 
     def text_only(self) -> Prefix:
@@ -241,6 +302,7 @@ class MedFly:
             crops=[],
             end=0,
             pyramid=None,
+            tiles=(),
             provenance=self._provenance(None, None, ()),
         )
 
@@ -305,10 +367,10 @@ class MedFly:
             spans.append((level, range(start, start + length)))
             start += length
         scores = crop_scores(self.model, prefix.embeddings, prefix.positions, spans, prefix.end, prompt, answer)
-        regions = [
-            Region(level, crop, prefix.pyramid.crop(level, crop).box, score)
-            for (level, crop), score in zip(prefix.crops, scores, strict=True)
-        ]
+        regions = []
+        for (level, crop), score in zip(prefix.crops, scores, strict=True):
+            box = prefix.pyramid.crop(level, crop).box
+            regions.append(Region(level, crop, box, score, sources(box, prefix.tiles)))
         return Evidence(METHOD, tuple(sorted(regions, key=lambda region: -region.score)))
 
     def _provenance(self, scan: Scan | None, window: AnyWindow, levels: Sequence[Level]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Convention: continuous coordinates, x to the right, y down; pixel i covers [i, i + 1), so its centre is
 i + 0.5 and a whole picture of width w is the interval [0, w). Each level of the pyramid is the whole source
 picture, resized without padding to columns · R by rows · R, so a point maps by one factor per axis.
-This module knows no pixels and no model. It does not know where the patient is: see Scan.spacing.
+This module knows no pixels and no model.
 
 Source: Dragonfly (arXiv 2406.00977), section 3; the reference implementation's choice among grids.
 """
@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medfly.types import Box, Level
+import numpy as np
+
+from medfly.types import Box, FrameBox, Level, Tile
 
 Grid = tuple[int, int]
 """(columns, rows) of crops."""
@@ -110,3 +112,31 @@ def size_in_mm(box: Box, spacing: tuple[float, float] | None) -> tuple[float, fl
     if spacing is None:
         return None
     return (box[2] - box[0]) * spacing[1], (box[3] - box[1]) * spacing[0]
+
+
+def sources(box: Box, tiles: Sequence[Tile]) -> tuple[FrameBox, ...]:
+    """What a box of a composed scan shows: its part of each tile in the pixels of that tile's frame.
+
+    The largest part of the box comes first; a box between the tiles shows nothing.
+    """
+    found = []
+    for tile in tiles:
+        x0, y0, x1, y1 = (*map(max, box[:2], tile.box[:2]), *map(min, box[2:], tile.box[2:]))
+        if x0 < x1 and y0 < y1:
+            edges = (_mapped(edge, i % 2, tile) for i, edge in enumerate((x0, y0, x1, y1)))
+            found.append(((x1 - x0) * (y1 - y0), FrameBox(tile.frame, tuple(edges))))  # type: ignore[arg-type]
+    return tuple(part for _, part in sorted(found, key=lambda one: -one[0]))
+
+
+def _mapped(edge: float, axis: int, tile: Tile) -> float:
+    """A coordinate of the composed scan as one of the tile's frame. axis: 0 for x, 1 for y."""
+    low, high = tile.box[axis], tile.box[axis + 2]
+    start, end = tile.source[axis], tile.source[axis + 2]
+    return start + (edge - low) / (high - low) * (end - start)
+
+
+def patient_point(affine: np.ndarray, x: float, y: float) -> tuple[float, float, float]:
+    """A point of a scan, in source pixels, in the patient: LPS in millimetres. affine: see `Scan.affine`."""
+    column, row = x - 0.5, y - 0.5  # the affine is that of pixel centres
+    left, back, head = (affine @ np.array([column, row, 0.0, 1.0]))[:3]
+    return float(left), float(back), float(head)

@@ -138,8 +138,9 @@ class Scan:
     def display(self, window: Window | VoiLut | str | None = None) -> np.ndarray:
         """The windowed 8-bit picture that the model is shown before it is cropped: [H, W, 3] uint8.
 
-        window: a Window or VoiLut, a preset's name ("lung") or "WIDTH/LEVEL" ("1500/-600"); by default the
-            file's first suggestion, else percentiles. See medfly.display.
+        window: a Window or VoiLut, "WIDTH/LEVEL" ("1500/-600"), a preset's name for values in HU ("lung"), or the
+            file's own by number ("file:2"); by default the file's first, else as medfly.display explains.
+        Raises InputError for a window that is unknown or does not fit.
         """
         from medfly.display import render
 

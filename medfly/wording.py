@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medfly.types import Answer, Box
+from medfly.types import Answer, Box, Region
 
 RESEARCH_USE = "Research use only – not for diagnosis"
 CAVEAT = "not calibrated, not a probability of disease"
@@ -78,6 +78,14 @@ def box_line(box: Box) -> str:
     """Source pixels, half-open, rounded for reading."""
     x0, y0, x1, y1 = (round(edge) for edge in box)
     return f"x {x0}–{x1}, y {y0}–{y1}"
+
+
+def place_line(region: Region) -> str:
+    """Where a crop lies: its box; on a montage, the frame that it mostly shows and the box there."""
+    for best in region.sources[:1]:
+        others = f" and {len(region.sources) - 1} more" if len(region.sources) > 1 else ""
+        return f"frame {best.frame}: {box_line(best.box)}{others}"
+    return box_line(region.box)
 
 
 def millimetre_line(size: tuple[float, float] | None) -> str:

@@ -8,7 +8,7 @@ from highdicom.pixels import apply_voi_window
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medfly.display import PRESETS, apply_window, chosen_window, parse_window, percentile_window
+from medfly.display import PRESETS, apply_window, chosen_window, parse_window, percentile_window, presets_for
 from medfly.types import InputError, Scan, VoiLut, Window
 
 VALUES = np.linspace(-3000, 3000, 601).reshape(1, -1)
@@ -43,12 +43,49 @@ def test_table_is_clamped_at_both_ends() -> None:
 
 def test_order_user_then_file_then_percentiles() -> None:
     first, second = Window(1, 2), Window(3, 4)
-    suggested = scan(VALUES, windows=(first, second))
+    suggested = scan(VALUES, windows=(first, second), unit="HU")
     assert chosen_window(suggested) is first
     assert chosen_window(suggested, second) is second
     assert chosen_window(suggested, "lung") == Window(-600, 1500, source="preset lung")
     fallback = chosen_window(scan(VALUES))
     assert isinstance(fallback, Window) and fallback.source.startswith("percentiles")
+
+
+def test_the_files_own_windows_by_number() -> None:
+    first, second = Window(1, 2), VoiLut(0, np.array([0, 1], np.uint16), 8)
+    suggested = scan(VALUES, windows=(first, second))
+    assert chosen_window(suggested, "file:1") is first
+    assert chosen_window(suggested, "FILE:2") is second
+    for wrong in ("file:0", "file:3"):
+        with pytest.raises(InputError, match="expected file:1 to file:2"):
+            chosen_window(suggested, wrong)
+    with pytest.raises(InputError, match="the file suggests 0; expected WIDTH/LEVEL"):
+        chosen_window(scan(VALUES), "file:1")
+
+
+@pytest.mark.parametrize("unit", [None, "SUVbw", "OD"])
+def test_presets_are_for_hounsfield_units_only(unit: str | None) -> None:
+    other = scan(VALUES, unit=unit)
+    assert presets_for(other) == ()
+    with pytest.raises(InputError, match="a preset in HU for values"):
+        chosen_window(other, "lung")
+    assert chosen_window(other, "1500/-600") == Window(-600, 1500)
+
+
+def test_ct_of_a_known_body_part_without_a_window() -> None:
+    head = scan(VALUES, unit="HU", body_part="HEAD")
+    assert chosen_window(head) == Window(40, 80, source="preset brain")
+    assert presets_for(head)[:2] == ("brain", "subdural") and sorted(presets_for(head)) == sorted(PRESETS)
+    assert chosen_window(scan(VALUES, unit="HU", body_part="HEAD", windows=(Window(1, 2),))) == Window(1, 2)
+    unknown = chosen_window(scan(VALUES, unit="HU", body_part="TOE"))
+    assert isinstance(unknown, Window) and unknown.source.startswith("percentiles")
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_what_is_no_number_is_black(inverted: bool) -> None:
+    values = np.array([[0.0, np.nan, 1.0, np.inf, -np.inf]])
+    grey = scan(values, windows=(Window(0.5, 1, "LINEAR_EXACT"),), inverted=inverted).display()[0, :, 0]
+    assert grey.tolist() == ([255, 0, 0, 0, 255] if inverted else [0, 0, 255, 255, 0])
 
 
 def test_percentiles_leave_out_padding_and_what_is_not_finite() -> None:

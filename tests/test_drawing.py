@@ -185,3 +185,15 @@ def test_lines_say_what_is_unknown() -> None:
     assert window_line(make_answer().provenance) == "window 400/40 (preset abdomen)"
     assert window_line({"window": None}) == "colour, not windowed"
     assert window_line({"window": {"entries": 256, "source": "VOILUTSequence"}}).startswith("lookup table of 256")
+
+
+def test_pixels_that_are_not_square_are_drawn_as_they_are_seen() -> None:
+    whole = drawing.highlight(grey(40, 60), [], scale=2, aspect=1.5)
+    assert whole.size == (120, 120)
+    image = drawing.highlight(
+        grey(40, 60), [region((0, 10, 60, 20), "high")], scale=2, aspect=1.5, stroke=1, labels=False
+    )
+    rows = np.flatnonzero((np.asarray(image) == drawing.LEVEL_COLOURS["high"]).all(axis=(1, 2)))
+    assert rows.tolist() == [30, 59]  # the first and the last row of 10 … 20, three to one
+    assert drawing.crop_picture(grey(40, 60), region((0, 0, 20, 20)), 90, aspect=1.5).size == (60, 90)
+    assert drawing.fitted(grey(40, 60), 120, 1.5) == 2

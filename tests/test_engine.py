@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import medfly
+from medfly.ahead import DEPTH
 from medfly.engine import MedFly
 from medfly.types import InputError, Sample, Scan, Window
 
@@ -83,7 +84,7 @@ def test_order_is_kept_and_batch_size_changes_nothing(fly: MedFly, batch_size: i
 
 
 def test_answers_stream(fly: MedFly) -> None:
-    """The first answer comes before the second image is opened."""
+    """The first answer comes before the images are opened, save for the few that are read ahead."""
     opened = []
 
     class Counting(Noise):
@@ -91,9 +92,9 @@ def test_answers_stream(fly: MedFly) -> None:
             opened.append(self.seed)
             return super().__call__()
 
-    stream = fly.answer([Sample(i, str(i), "lung?", Counting(i)) for i in range(3)], max_new_tokens=1)
+    stream = fly.answer([Sample(i, str(i), "lung?", Counting(i)) for i in range(9)], max_new_tokens=1)
     next(stream)
-    assert opened == [0]
+    assert opened == list(range(len(opened))) and len(opened) <= 1 + DEPTH
 
 
 def test_levels_left_out_are_not_looked_at(fly: MedFly) -> None:

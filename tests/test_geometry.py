@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from medfly.geometry import LEVELS, Pyramid, best_grid, size_in_mm
+from medfly.geometry import LEVELS, Pyramid, best_grid, patient_point, size_in_mm
 
 side = st.integers(1, 4000)
 pyramids = st.builds(
@@ -84,3 +84,10 @@ def test_a_crop_that_does_not_exist() -> None:
 def test_size_in_mm_is_per_axis_and_unknown_stays_unknown() -> None:
     assert size_in_mm((10, 20, 30, 60), (0.5, 0.25)) == (5.0, 20.0)  # 20 columns · 0.25 mm, 40 rows · 0.5 mm
     assert size_in_mm((10, 20, 30, 60), None) is None
+
+
+def test_patient_point_by_hand() -> None:
+    """Pixels of 2 mm across and 3 mm down; the first one's centre lies at (10, 20, 30)."""
+    affine = np.array([[2.0, 0, 0, 10], [0, 3, 0, 20], [0, 0, 1, 30], [0, 0, 0, 1]])
+    assert patient_point(affine, 0.5, 0.5) == (10, 20, 30)
+    assert patient_point(affine, 0, 2.5) == (9, 26, 30)

@@ -8,6 +8,7 @@ Shapes: H, W picture; B images, N crops, R crop side.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,15 +55,20 @@ class DragonflyImageProcessor(BaseImageProcessor):
         """The image processor that fits a model. options: image_mean and image_std, where they are not CLIP's."""
         return cls(config.crop_size or 0, config.medium_grids, config.high_grids, config.high_scale, **options)
 
-    def pyramid(self, width: int, height: int) -> Pyramid:
-        """Where the crops of a width × height picture lie."""
-        return pyramid_for(width, height, self.crop_size, self.medium_grids, self.high_grids, self.high_scale)
+    def pyramid(self, width: int, height: int, aspect: float = 1.0) -> Pyramid:
+        """Where the crops of a width × height picture lie.
 
-    def crops(self, picture: Picture) -> np.ndarray:
+        aspect: height of a pixel over its width; the grid is chosen for the picture as it would be seen.
+        """
+        seen = max(round(height * aspect), 1)
+        found = pyramid_for(width, seen, self.crop_size, self.medium_grids, self.high_grids, self.high_scale)
+        return dataclasses.replace(found, height=height)
+
+    def crops(self, picture: Picture, aspect: float = 1.0) -> np.ndarray:
         """The crops of one picture, 8-bit: [N, R, R, 3] uint8 in the order low, medium, high, each row by row."""
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(np.ascontiguousarray(picture))
         image = image.convert("RGB")
-        pyramid, side = self.pyramid(*image.size), self.crop_size
+        pyramid, side = self.pyramid(*image.size, aspect), self.crop_size
         levels = []
         for level in LEVELS:
             columns, rows = pyramid.grid(level)

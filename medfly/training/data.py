@@ -66,7 +66,7 @@ class PackedImages(Dataset):
     augmentation: Augmentation | None = None
     high_crops: int = 0
     _augmenter: Augmenter | None = field(default=None, repr=False)
-    _pictures: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+    _pictures: dict[int, tuple[np.ndarray, float]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -76,13 +76,13 @@ class PackedImages(Dataset):
         return [sum(len(t.prompt) + len(t.answer) for t in item.turns) for item in self.items]
 
     def __getitem__(self, index: int) -> tuple[Packed, torch.Tensor]:
-        picture = self._picture(index)
+        picture, aspect = self._picture(index)
         if self.augmentation is not None:
             self._augmenter = self._augmenter or Augmenter(self.augmentation)
             # Drawn from torch's generator, which the Trainer seeds by run, epoch and worker.
             picture = self._augmenter(picture, int(torch.randint(2**31, ())))
         images, spans = self.processor.image_processor, list(self.processor.image_spans())
-        crops = images.crops(picture)
+        crops = images.crops(picture, aspect)
         if self.high_crops:
             kept = self._kept(len(spans))
             crops, spans = crops[kept], [spans[i] for i in kept]
@@ -96,15 +96,15 @@ class PackedImages(Dataset):
         drawn = torch.randperm(high)[: self.high_crops].sort().values + count - high
         return [*range(count - high), *drawn.tolist()]
 
-    def _picture(self, index: int) -> np.ndarray:
+    def _picture(self, index: int) -> tuple[np.ndarray, float]:
+        """The picture to show, reduced if it is larger than the model sees, and its pixels' height over their width."""
         if index not in self._pictures:
-            picture = self.items[index].scan().display()
-            pyramid = self.processor.image_processor.pyramid(picture.shape[1], picture.shape[0])
-            width, height = pyramid.level_size("high")
-            image = Image.fromarray(picture)
-            if image.width > width and image.height > height:
-                image = image.resize((width, height))
-            self._pictures[index] = np.array(image)
+            scan = self.items[index].scan()
+            picture, aspect = scan.display(), scan.pixel_aspect
+            width, height = self.processor.image_processor.pyramid(*scan.size, aspect).level_size("high")
+            if scan.size[0] > width and scan.size[1] > height:
+                picture, aspect = np.array(Image.fromarray(picture).resize((width, height))), 1.0
+            self._pictures[index] = picture, aspect
         return self._pictures[index]
 
     def collate(self, items: Sequence[tuple[Packed, torch.Tensor]]) -> dict[str, Any]:

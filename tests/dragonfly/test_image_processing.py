@@ -38,3 +38,14 @@ def test_grey_pictures_are_as_their_rgb_form() -> None:
 def test_what_is_no_picture_is_said_without_its_content() -> None:
     with pytest.raises(TypeError, match="a picture of type str: expected a Pillow image"):
         DragonflyImageProcessor(32)(["name.png"])
+
+
+def test_the_grid_is_chosen_for_the_picture_as_it_is_seen() -> None:
+    """100 × 100 pixels, each four times as high as wide, are a tall picture; boxes stay in source pixels."""
+    processor = DragonflyImageProcessor(32)
+    plain, tall = processor.pyramid(100, 100), processor.pyramid(100, 100, aspect=4.0)
+    assert (plain.medium, tall.medium) == ((2, 2), (1, 4))
+    assert [crop.box for crop in tall.crops()[1:5]] == [(0, 25 * i, 100, 25 * i + 25) for i in range(4)]
+    square = np.ascontiguousarray(ARRAY[:50, :50])
+    crops = processor.crops(square, aspect=4.0)
+    assert np.array_equal(crops[2], np.asarray(Image.fromarray(square).resize((32, 128)))[32:64])
