@@ -5,46 +5,30 @@ It knows no unit and no window: what comes out is what the modality stored, or 8
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels.decoders.base import Decoder, get_decoder
-from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options, get_expected_length
 
-from data_adapters.dicom_header import REPAIR, FrameHeader, frame_count, sop_class_name, tag_name
+from data_adapters.dicom_codecs import DECODERS, DECOMPRESS, as_array, codestream_size, decoded_frame
+from data_adapters.dicom_header import REPAIR, FrameHeader, frame_count, sop_class_name, tag_name, transfer_syntax
 from data_adapters.dicom_lut import descriptor, entries
+from data_adapters.dicom_palette import expanded
+from data_adapters.isolation import isolated
 from data_adapters.refusal import refusal, refusing
 
 MAX_PIXELS = 100_000_000  # 10,000 × 10,000: several times the largest radiograph
 MAX_FRAME_BYTES = 512 * 1024**2
+MAX_FRAMES = 200_000  # functional MR has some 20,000
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+INCONSISTENT = "pixel data that do not fit their description", "consistent image attributes", REPAIR
 GREY = ("MONOCHROME1", "MONOCHROME2")
+PALETTES = tuple(f"{name}PaletteColorLookupTableData" for name in ("Red", "Green", "Blue"))
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-DECOMPRESS = "decompress it first, for instance with dcmdjpeg or gdcmconv --raw"
-
-# One of pydicom's plugins for each compressed transfer syntax, so that results are the same everywhere (decoders
-# differ by up to 3 levels in JPEG baseline) and say which decoder made them. There is no second try: gdcm, the
-# usual one, ends the process on some damaged JPEG files, and pylibjpeg-rle panics past `except Exception`.
-DECODERS: dict[uid.UID, str] = {
-    uid.JPEGBaseline8Bit: "pillow",
-    uid.JPEGExtended12Bit: "pillow",  # 8-bit contents only: the 12-bit plugin is under the GPL
-    uid.JPEGLossless: "gdcm",  # nothing else that is free of the GPL decodes these two
-    uid.JPEGLosslessSV1: "gdcm",
-    uid.JPEGLSLossless: "pyjpegls",
-    uid.JPEGLSNearLossless: "pyjpegls",
-    uid.JPEG2000Lossless: "pylibjpeg",
-    uid.JPEG2000: "pylibjpeg",
-    uid.HTJ2KLossless: "pylibjpeg",
-    uid.HTJ2KLosslessRPCL: "pylibjpeg",
-    uid.HTJ2K: "pylibjpeg",
-    uid.RLELossless: "pydicom",
-}
-JPEG2000_FAMILY = (*uid.JPEG2000TransferSyntaxes, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
 
 
 @dataclass(frozen=True)
@@ -66,7 +50,10 @@ class Layout:
 
 
 def layout(dataset: Dataset) -> Layout:
-    """The description of the pixel data, without decoding any. Raises InputError for absent or absurd ones."""
+    """The description of the pixel data, without decoding any.
+
+    Raises InputError for absent or absurd ones, data that cannot hold so many frames, and unknown transfer syntaxes.
+    """
     header = FrameHeader((dataset,))
     keyword = next((name for name in PIXEL_KEYWORDS if dataset.get(name)), None)
     if keyword is None:
@@ -90,6 +77,12 @@ def layout(dataset: Dataset) -> Layout:
         keyword=keyword,
     )
     _check_limits(found)
+    syntax = transfer_syntax(dataset)
+    if syntax not in (*uid.UncompressedTransferSyntaxes, *DECODERS):
+        name = syntax.name if syntax.is_valid and len(syntax.name) < 80 else "damaged"
+        raise refusal(f"transfer syntax {name}", "one that can be decoded", DECOMPRESS)
+    with refusing(*INCONSISTENT):
+        _check_amount(dataset, syntax, found)
     return found
 
 
@@ -116,6 +109,8 @@ def _check_limits(found: Layout) -> None:
             f"at most {MAX_PIXELS:,} pixels and {MAX_FRAME_BYTES:,} bytes",
             "crop or shrink it",
         )
+    if found.frames > MAX_FRAMES:
+        raise refusal(f"{found.frames:,} frames", f"at most {MAX_FRAMES:,}", REPAIR)
     samples = 3 if found.photometric in COLOUR else 1
     if found.samples != samples:
         raise refusal(f"{found.samples} in {tag_name('SamplesPerPixel')}", f"{samples} for {found.photometric}", REPAIR)
@@ -128,21 +123,15 @@ def stored_values(dataset: Dataset, syntax: uid.UID, found: Layout, frame: int) 
     """
     if frame >= found.frames:
         raise refusal(f"frame {frame} of {found.frames}", f"0 to {found.frames - 1}", "choose a frame in this range")
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        name = syntax.name if syntax.is_valid and len(syntax.name) < 80 else "damaged"
-        raise refusal(f"transfer syntax {name}", "one that can be decoded", DECOMPRESS) from None
-    with refusing("pixel data that do not fit their description", "consistent image attributes", REPAIR):
-        _check_amount(dataset, syntax, found)
-        if syntax in JPEG2000_FAMILY:
-            _check_codestream(dataset, found, frame)
-    if not syntax.is_encapsulated:
+    plain = syntax not in DECODERS
+    with refusing(*INCONSISTENT):
+        options = as_pixel_options(dataset)
+        stream = b"" if plain else _codestream(dataset, syntax, found, frame, options.pop("extended_offsets", None))
+    if plain:
         with refusing("pixel data that cannot be read", "a whole image", REPAIR):
-            return _decoded(decoder, dataset, frame, ""), None
-    plugin = DECODERS[syntax]
-    with refusing(f"{syntax.name} data that {plugin} cannot decode", "a whole image", DECOMPRESS):
-        return _decoded(decoder, dataset, frame, plugin), plugin
+            return as_array(dataset, syntax, frame, options), None
+    _, pixels = isolated(decoded_frame, stream, syntax=syntax, options={**options, "number_of_frames": 1})
+    return pixels, DECODERS[syntax]
 
 
 def _check_amount(dataset: Dataset, syntax: uid.UID, found: Layout) -> None:
@@ -164,29 +153,17 @@ def _check_amount(dataset: Dataset, syntax: uid.UID, found: Layout) -> None:
         )
 
 
-def _check_codestream(dataset: Dataset, found: Layout, frame: int) -> None:
-    """JPEG 2000 decoders allocate what the codestream claims (ISO 15444-1 A.5.1, SIZ), not what the header says."""
-    offsets = as_pixel_options(dataset).get("extended_offsets")
+def _codestream(dataset: Dataset, syntax: uid.UID, found: Layout, frame: int, offsets: Any) -> bytes:
+    """One frame's compressed data, if they claim the size that the header does."""
     stream = get_frame(dataset.PixelData, frame, number_of_frames=found.frames, extended_offsets=offsets)
-    start = stream.find(b"\xff\x4f\xff\x51")
-    if start < 0:
-        return
-    right, bottom, left, top = struct.unpack_from(">4I", stream, start + 8)
-    if (right - left, bottom - top) != (found.columns, found.rows):
+    size = codestream_size(stream, syntax)
+    if size is not None and size != (found.columns, found.rows):
         raise refusal(
-            f"a JPEG 2000 codestream of {right - left} × {bottom - top}",
+            f"a {syntax.name} codestream of {size[0]} × {size[1]}",
             f"{found.columns} × {found.rows} as in the header",
             REPAIR,
         )
-
-
-def _decoded(decoder: Decoder, dataset: Dataset, frame: int, plugin: str) -> np.ndarray:
-    pixels, properties = decoder.as_array(dataset, index=frame, decoding_plugin=plugin, **as_pixel_options(dataset))
-    if properties["samples_per_pixel"] != 1 and properties["photometric_interpretation"] != "RGB":
-        raise refusal(
-            "colour data that stayed in another colour space", "RGB after decoding", "convert it to RGB first"
-        )
-    return pixels
+    return stream
 
 
 def padding_mask(stored: np.ndarray, header: FrameHeader) -> np.ndarray | None:
@@ -220,11 +197,11 @@ def palette_colours(stored: np.ndarray, dataset: Dataset, little_endian: bool) -
     with refusing("a palette that cannot be read", "three colour tables", REPAIR):
         count, first, bits = descriptor(header, "RedPaletteColorLookupTableDescriptor")
         if "SegmentedRedPaletteColorLookupTableData" in dataset:
-            with refusing("a segmented palette that cannot be expanded", "PS3.3 C.7.9.2", REPAIR):
-                table = apply_color_lut(np.arange(first, first + count), dataset)[:, :3]
+            with refusing("a segmented palette that cannot be expanded", f"segments of {count} entries", REPAIR):
+                segments = (dataset[f"Segmented{name}"].value for name in PALETTES)
+                table = np.stack([expanded(data, count, bits, little_endian) for data in segments], axis=1)
         else:
-            keywords = (f"{name}PaletteColorLookupTableData" for name in ("Red", "Green", "Blue"))
-            table = np.stack([entries(header, name, count, bits, little_endian) for name in keywords], axis=1)
+            table = np.stack([entries(header, name, count, bits, little_endian) for name in PALETTES], axis=1)
     index = np.clip(stored.astype(np.int64) - first, 0, count - 1)
     return to_8bit(table, 16 if bits > 8 else 8)[index]
 
