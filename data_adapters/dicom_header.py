@@ -1,17 +1,24 @@
-"""DICOM bytes → header: parsing, one frame's view of its attributes, and what they say besides pixels.
+"""DICOM bytes → header: parsing, and one frame's view of its attributes.
 
-It decodes no pixel. Values from the header reach messages and notes only where they are numbers or coded
-strings of a fixed form, for free text may name a patient.
+It decodes no pixel and knows no meaning of an attribute. Values from the header reach messages and notes only
+where they are numbers or coded strings of a fixed form, for free text may name a patient.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import struct
+import threading
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydicom import dcmread
@@ -19,25 +26,81 @@ from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLSNearLossless,
 )
 
 from data_adapters.refusal import refusal, refusing
 
 MAX_INFLATED_BYTES = 256 * 1024**2
 REPAIR = "export it again from its source"
-# The macros whose attributes correspond to top-level ones of single-frame objects (PS3.3 C.7.6.16.2).
-MACROS = ("PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameVOILUTSequence")
+# The macros whose attributes correspond to top-level ones of single-frame objects (PS3.3 C.7.6.16.2). The last two
+# are of legacy converted objects and hold what their writers found no macro for (C.7.6.16.2.25).
+MACROS = (
+    "PixelMeasuresSequence",
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelValueTransformationSequence",
+    "FrameVOILUTSequence",
+    "FrameAnatomySequence",
+    "CTImageFrameTypeSequence",
+    "MRImageFrameTypeSequence",
+    "PETFrameTypeSequence",
+    "XRay3DFrameTypeSequence",
+    "USImageDescriptionSequence",
+    "ParametricMapFrameTypeSequence",
+    "UnassignedPerFrameConvertedAttributesSequence",
+    "UnassignedSharedConvertedAttributesSequence",
+)
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+logging.getLogger("pydicom").addFilter(lambda record: not _reading.get())
+
+
+class _Silence:
+    """Warnings' filters belong to the whole process, so the first reader sets one and the last takes it away.
+
+    With one catch_warnings a reader, threads would restore each other's filters while pydicom quotes a name.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._readers, self._filters = threading.Lock(), 0, warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._readers += 1
+            if self._readers == 1:
+                self._filters = warnings.catch_warnings(action="ignore", category=UserWarning)
+                self._filters.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._readers -= 1
+            if self._readers == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_silence = _Silence()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No remarks by pydicom on the console, nor in logs: it quotes invalid values, and those may name a patient.
+
+    The oddities that matter are checked for by name. Other threads' pydicom may log as before.
+    """
+    token = _reading.set(True)
+    try:
+        with _silence:
+            yield
+    finally:
+        _reading.reset(token)
 
 
 def looks_like_dicom(data: bytes) -> bool:
@@ -54,8 +117,9 @@ def parse(data: bytes) -> Dataset:
     """The dataset with its file meta information. Raises InputError for what cannot be parsed."""
     with refusing("a DICOM header that cannot be parsed", "a whole DICOM file", REPAIR):
         stream = io.BytesIO(data)
-        if data[128:132] == b"DICM":
-            stream.seek(132)
+        start = 132 if data[128:132] == b"DICM" else 0
+        if start or data[:2] == b"\2\0":  # file meta information, with or without the preamble before it
+            stream.seek(start)
             meta = read_dataset(stream, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
             if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
                 dataset = read_dataset(io.BytesIO(_inflated(data[stream.tell() :])), False, True)
@@ -99,20 +163,33 @@ def sop_class_name(dataset: Dataset) -> str:
 class FrameHeader:
     """The attributes that hold for one frame, as if it were a single-frame object.
 
-    layers: per-frame functional groups, shared ones, top level: the first that has a value is right
-        (PS3.3 C.7.6.16.1.1). pydicom's apply_rescale and apply_voi_lut see the top level only.
+    layers: items of per-frame functional groups and of shared ones, the groups, the top level: the first that has a
+        value is right (PS3.3 C.7.6.16.1.1). pydicom's apply_rescale and apply_voi_lut see the top level only.
     """
 
     layers: tuple[Dataset, ...]
 
     def get(self, keyword: str) -> Any:
         """The value, or None where it is absent or empty. Raises InputError naming the tag if undecodable."""
+        tag = tag_of(keyword)
         for layer in self.layers:
-            with refusing(f"an undecodable {tag_name(keyword)}", "a valid value", REPAIR):
-                value = layer.get(keyword)
-            if value is not None and value != "" and not (isinstance(value, MultiValue) and not value):
+            if tag not in layer:
+                continue
+            with quiet(), refusing(f"an undecodable {tag_name(keyword)}", "a valid value", REPAIR):
+                value = layer[tag].value
+            if value is not None and value != "" and not (isinstance(value, MultiValue | Sequence) and not value):
                 return value
         return None
+
+    def layer_with(self, *keywords: str) -> FrameHeader:
+        """The first layer in which any of the keywords has a value; one without attributes where there is none.
+
+        For attributes that mean something together only, such as a slope and its unit: those of one frame are not
+        to be completed by another group's.
+        """
+        layers = (FrameHeader((layer,)) for layer in self.layers)
+        found = (layer for layer in layers if any(layer.get(keyword) is not None for keyword in keywords))
+        return next(found, FrameHeader(()))
 
     def item(self, keyword: str) -> Dataset | None:
         """The first item of a sequence, or None."""
@@ -146,10 +223,17 @@ class FrameHeader:
         return text if re.fullmatch(r"[A-Z0-9 _]{1,16}", text) else None
 
 
-def tag_name(keyword: str) -> str:
-    """As in "Rescale Slope (0028,1053)"."""
+@cache
+def tag_of(keyword: str) -> BaseTag:
     tag = tag_for_keyword(keyword)
     assert tag is not None, keyword
+    return Tag(tag)
+
+
+@cache
+def tag_name(keyword: str) -> str:
+    """As in "Rescale Slope (0028,1053)"."""
+    tag = tag_of(keyword)
     return f"{dictionary_description(tag)} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
@@ -167,7 +251,7 @@ def frame_header(dataset: Dataset, frame: int) -> FrameHeader:
     if shared is not None:
         groups.append(shared)
     items = (FrameHeader((group,)).item(macro) for group in groups for macro in MACROS)
-    return FrameHeader((*(item for item in items if item is not None), dataset))
+    return FrameHeader((*(item for item in items if item is not None), *groups, dataset))
 
 
 def frame_count(header: FrameHeader) -> int:
@@ -176,49 +260,3 @@ def frame_count(header: FrameHeader) -> int:
     if number is not None and number < 0:
         raise refusal(f"{tag_name('NumberOfFrames')} {number:g}", "1 or more", REPAIR)
     return max(1, int(number or 1))
-
-
-def spacing(header: FrameHeader) -> tuple[tuple[float, float] | None, list[str]]:
-    """(between rows, between columns) in millimetres, or None, and remarks on where it is from.
-
-    Pixel Spacing gives the distance between rows first (PS3.3 10.7.1.3).
-    """
-    sources = {
-        "PixelSpacing": None,
-        # At the detector and so larger than in the patient (PS3.3 C.8.11.4, 10.7.1.1).
-        "ImagerPixelSpacing": "spacing at the detector (ImagerPixelSpacing), not corrected for magnification",
-        "NominalScannedPixelSpacing": "spacing on the scanned film (NominalScannedPixelSpacing)",
-    }
-    for keyword, remark in sources.items():
-        values = header.numbers(keyword, finite=False)
-        if len(values) == 2 and all(math.isfinite(value) and value > 0 for value in values):
-            return (values[0], values[1]), [remark] if remark else []
-        if values:
-            return None, [f"{keyword} ignored: not two positive numbers"]
-    aspect = header.numbers("PixelAspectRatio", finite=False)  # C.7.6.3.1.7: vertical, horizontal
-    if len(aspect) == 2 and aspect[0] != aspect[1]:
-        return None, [f"pixels are not square: PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}"]
-    return None, []
-
-
-def remarks(header: FrameHeader, syntax: UID) -> list[str]:
-    """What a reader ought to know of the picture's history, in fixed words."""
-    found = []
-    declared = header.code("LossyImageCompression")  # C.7.6.1.1.5: 01 for good, once lossy at any time
-    if syntax in LOSSY or (syntax in MAYBE_LOSSY and declared != "00"):
-        found.append(f"lossy compression: {syntax.name}")
-    elif declared == "01":
-        found.append("lossy compression: at some time before")
-    if header.code("ImageType") == "DERIVED":  # C.7.6.1.1.2
-        found.append("derived image")
-    if header.code("PresentationIntentType") == "FOR PROCESSING":  # C.8.11.1
-        found.append("FOR PROCESSING: raw detector data, not meant to be looked at")
-    if header.code("BurnedInAnnotation") == "YES":  # C.7.6.1: may identify the patient
-        found.append("burned-in annotation")
-    if any(0x6000 <= tag.group <= 0x60FF and tag.element == 0x3000 for tag in header.layers[-1]._dict):
-        found.append("overlay present, not shown")  # C.9.2
-    return found
-
-
-LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit)
-MAYBE_LOSSY = (JPEGLSNearLossless, JPEG2000, HTJ2K)  # these may hold lossless data, too

@@ -16,12 +16,21 @@ from data_adapters.dicom_header import REPAIR, FrameHeader, tag_name
 from data_adapters.refusal import refusal
 from medfly.types import VoiLut, Window, WindowFunction
 
+# Explanations of windows that scanners write (C.11.2.1.2) and that can be no name.
+EXPLANATIONS = (
+    *("NORMAL", "HARDER", "SOFTER", "DEFAULT", "WINDOW1", "WINDOW2"),
+    *("LUNG", "MEDIASTINUM", "ABDOMEN", "LIVER", "BONE", "BRAIN", "HEAD", "SUBDURAL", "STROKE", "ANGIO"),
+)
+BLOCK = 1 << 16  # pixels that are rescaled at a time: few enough to stay in the processor's cache
+
 
 def modality_values(stored: np.ndarray, header: FrameHeader, little_endian: bool) -> tuple[np.ndarray, str | None]:
     """Stored values [H, W] → ([H, W] float32 physical values, their unit or None).
 
     Raises InputError naming the tag for a table that is short and for a slope or intercept that is not finite.
     """
+    modality, units = header.code("Modality"), header.code("Units")
+    header = header.layer_with("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept")
     table = header.item("ModalityLUTSequence")
     if table is not None:  # C.11.1.1: where there is a table it takes the place of slope and intercept
         lut = FrameHeader((table,))
@@ -35,21 +44,19 @@ def modality_values(stored: np.ndarray, header: FrameHeader, little_endian: bool
     if slope == 0:
         raise refusal(f"{tag_name('RescaleSlope')} 0", "a slope that keeps the image", REPAIR)
     slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
+    values = np.empty(stored.shape, np.float32)
+    rows = max(BLOCK // max(stored.shape[-1], 1), 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        values = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
+        for start in range(0, len(stored), rows):
+            block = slice(start, start + rows)
+            values[block] = stored[block].astype(np.float64) * slope + intercept
     if stored.dtype.kind != "f" and not np.isfinite(values).all():
         raise refusal(f"{tag_name('RescaleSlope')} {slope:g}", "values within 32-bit floats", REPAIR)
-    return values, _rescaled_unit(header)
-
-
-def _rescaled_unit(header: FrameHeader) -> str | None:
+    if modality == "PT" and units is not None:  # C.8.9.1: Units are those of the rescaled values
+        return values, units
     declared = header.code("RescaleType")
-    if declared is not None:
-        return _unit(declared)
-    modality = header.code("Modality")
-    if modality == "CT":  # C.8.2.1.1.2: Hounsfield units unless Rescale Type says otherwise
-        return "HU"
-    return header.code("Units") if modality == "PT" else None  # C.8.9.1
+    # C.8.2.1.1.2: Hounsfield units unless Rescale Type says otherwise
+    return values, _unit("HU" if declared is None and modality == "CT" else declared)
 
 
 def _unit(declared: str | None) -> str | None:
@@ -62,15 +69,24 @@ def suggestions(header: FrameHeader, little_endian: bool) -> tuple[tuple[Window 
     C.11.2.1: a table and a window are alternatives; of several, the first is the one to start with.
     Raises InputError for a table that is shorter than its descriptor.
     """
-    luts = [_voi_lut(item, little_endian) for item in header.get("VOILUTSequence") or ()]
+    header = header.layer_with("VOILUTSequence", "WindowCenter", "WindowWidth")
+    items = header.get("VOILUTSequence") or ()
+    luts = [_voi_lut(item, f"VOILUTSequence {n} of {len(items)}", little_endian) for n, item in enumerate(items, 1)]
     windows, notes = _windows(header)
     return (*luts, *windows), notes
 
 
-def _voi_lut(item: Dataset, little_endian: bool) -> VoiLut:
+def _voi_lut(item: Dataset, source: str, little_endian: bool) -> VoiLut:
     lut = FrameHeader((item,))
     count, first, bits = descriptor(lut, "LUTDescriptor")
-    return VoiLut(first=first, entries=entries(lut, "LUTData", count, bits, little_endian), bits=bits)
+    table = entries(lut, "LUTData", count, bits, little_endian)
+    return VoiLut(first, table, bits, source + _explained(lut, "LUTExplanation"))
+
+
+def _explained(header: FrameHeader, keyword: str, index: int = 0) -> str:
+    """What a window is for, where it is one of the known words: free text may name a patient."""
+    word = header.code(keyword, index)
+    return f" ({word})" if word in EXPLANATIONS else ""
 
 
 def _windows(header: FrameHeader) -> tuple[list[Window], list[str]]:
@@ -82,7 +98,12 @@ def _windows(header: FrameHeader) -> tuple[list[Window], list[str]]:
         return [], ["windows of an unknown VOILUTFunction ignored"] if centers else []
     count = min(len(centers), len(widths))
     pairs = [
-        Window(center, width, function, source=f"WindowCenter/Width {number} of {count}")
+        Window(
+            center,
+            width,
+            function,
+            f"WindowCenter/Width {number} of {count}" + _explained(header, "WindowCenterWidthExplanation", number - 1),
+        )
         for number, (center, width) in enumerate(zip(centers, widths, strict=False), start=1)
         if math.isfinite(center)
         and math.isfinite(width)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
+import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,10 @@ from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
 from data_adapters import read
-from data_adapters.dicom_header import FrameHeader
+from data_adapters.dicom import DicomFile
+from data_adapters.dicom_header import MAX_INFLATED_BYTES, FrameHeader, quiet
 from medfly.display import apply_window
-from medfly.types import VoiLut, Window
+from medfly.types import InputError, VoiLut, Window
 
 Make = Callable[..., bytes]
 RAMP = np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)
@@ -72,6 +76,8 @@ def test_unit_is_said_or_none(make_dicom: Make, attributes: dict[str, Any], unit
 def test_inversion(make_dicom: Make, attributes: dict[str, Any], inverted: bool) -> None:
     scan = read(make_dicom(RAMP, WindowCenter=2048, WindowWidth=4096, **attributes))
     assert scan.inverted is inverted
+    contradicts = inverted is not (attributes.get("PhotometricInterpretation") == "MONOCHROME1")
+    assert any("contradicts" in note for note in scan.notes) is contradicts
     picture = scan.display()
     assert (picture[0, 0, 0], picture[-1, -1, 0]) == ((255, 1) if inverted else (0, 254))
 
@@ -345,3 +351,89 @@ def test_jpeg_2000_is_lossy_unless_it_says_otherwise(
     assert dataset.file_meta.TransferSyntaxUID == JPEG2000
     dataset.LossyImageCompression = declared
     assert any(note.startswith("lossy") for note in read(to_bytes(dataset)).notes) is noted
+
+
+def test_windows_of_a_frame_are_not_mixed_with_those_of_the_file(
+    make_dataset: Callable[..., FileDataset], to_bytes: Make
+) -> None:
+    """apply_voi_lut and apply_rescale would take the top level's: they know nothing of functional groups."""
+    dataset = enhanced(make_dataset, np.stack([RAMP, RAMP]))
+    dataset.VOILUTSequence = Sequence([table(np.array([0, 255]), 0, 8)])
+    dataset.VOILUTFunction = "SIGMOID"
+    dataset.ModalityLUTSequence = Sequence([table(np.arange(9), 0, 16)])
+    scan = read(to_bytes(dataset), frame=1)
+    assert scan.windows == (Window(1, 100, "LINEAR", "WindowCenter/Width 1 of 1"),)
+    assert np.array_equal(scan.pixels, RAMP * 2.0 - 1024)
+    without = dataset.PerFrameFunctionalGroupsSequence[1]
+    del without.FrameVOILUTSequence, without.PixelValueTransformationSequence
+    top = read(to_bytes(dataset), frame=1)
+    assert isinstance(top.windows[0], VoiLut) and top.pixels.max() == 8 and top.unit is None
+
+
+def test_attributes_that_found_no_macro_count(make_dataset: Callable[..., FileDataset], to_bytes: Make) -> None:
+    """Of legacy converted objects (C.7.6.16.2.25)."""
+    dataset = make_dataset(np.stack([RAMP, RAMP]), NumberOfFrames=2)
+    groups = [
+        item(UnassignedPerFrameConvertedAttributesSequence=Sequence([item(PixelPaddingValue=value)]))
+        for value in (16, 32)
+    ]
+    dataset.PerFrameFunctionalGroupsSequence = Sequence(groups)
+    for frame, value in enumerate((16, 32)):
+        padding = read(to_bytes(dataset), frame=frame).padding
+        assert padding is not None and np.array_equal(padding, value == RAMP)
+
+
+def test_empty_sequence_does_not_hide_the_next_layer() -> None:
+    header = FrameHeader((item(VOILUTSequence=Sequence()), item(VOILUTSequence=Sequence([item(LUTExplanation="x")]))))
+    first = header.item("VOILUTSequence")
+    assert first is not None and first.LUTExplanation == "x"
+
+
+@pytest.mark.parametrize("frame", [-1, 3])
+def test_frame_outside_of_the_file(make_dicom: Make, frame: int) -> None:
+    file = DicomFile(make_dicom(np.stack([RAMP] * 3), NumberOfFrames=3))
+    assert file.frames == 3
+    with pytest.raises(InputError, match=f"frame {frame} of 3; expected 0 to 2"):
+        file.scan(frame)
+    with pytest.raises(InputError, match=f"frame {frame} of 3; expected 0 to 2"):
+        file.header(frame)
+
+
+def test_a_parsed_file_says_nothing_of_its_patient(make_dicom: Make) -> None:
+    file = DicomFile(make_dicom(RAMP, PatientName="Doe^Jane"))
+    assert "Doe" not in repr(file) and file.dataset.PatientName == "Doe^Jane"
+
+
+def test_silence_holds_until_the_last_thread_has_read() -> None:
+    """With one catch_warnings a thread, the first to end would let the other's pydicom speak, and of a patient."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def reader() -> None:
+        with quiet():
+            entered.set()
+            leave.wait(10)
+            warnings.warn("Doe^Jane", UserWarning, stacklevel=1)
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        with quiet():
+            other = threading.Thread(target=reader)
+            other.start()
+            assert entered.wait(10)
+        leave.set()
+        other.join()
+        assert not seen and warnings.filters == before
+        warnings.warn("heard", UserWarning, stacklevel=1)
+        assert len(seen) == 1
+
+
+def test_deflated_file_without_its_preamble(package_files: dict[str, Path]) -> None:
+    """Inflated within the same limit: dcmread would inflate whatever there is."""
+    whole = package_files["image_dfl.dcm"].read_bytes()
+    assert np.array_equal(read(whole[132:], frame=0).pixels, read(whole, frame=0).pixels)
+    meta = 12 + int.from_bytes(whole[140:144], "little")
+    squeezer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    bomb = b"".join(squeezer.compress(bytes(2**24)) for _ in range(MAX_INFLATED_BYTES // 2**24 + 1)) + squeezer.flush()
+    with pytest.raises(InputError, match="deflated header beyond the limit"):
+        read(whole[132 : 132 + meta] + bomb)
