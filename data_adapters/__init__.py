@@ -6,6 +6,7 @@ From medfly they import medfly.types and medfly.geometry only.
 
 from __future__ import annotations
 
+from data_adapters.catalogue import Catalogue, catalogue
 from data_adapters.source import FileScan, read
 
-__all__ = ["FileScan", "read"]
+__all__ = ["Catalogue", "FileScan", "catalogue", "read"]

@@ -1,94 +1,60 @@
-"""One file in, one Scan out: chooses the reader by content and holds the loader that datasets hand around.
+"""Whatever holds a scan → a Scan or a Volume: a file, a folder, a ZIP archive, a DICOMDIR, the slices of a series.
 
-It knows how files begin and nothing about what is in them.
+It chooses by content which module reads, and knows nothing of what they find.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import overload
 
-from data_adapters.dicom import looks_like_dicom, read_dicom
-from data_adapters.image import read_image
+from data_adapters.catalogue import catalogue
+from data_adapters.files import FileScan, file_bytes, naming, open_file
+from data_adapters.listing import is_collection
 from data_adapters.refusal import refusal
-from medfly.types import InputError, Scan
+from data_adapters.series import series_of_files
+from medfly.types import Scan, Volume
 
-# Larger files are whole slides or long cine runs, which want a reader of their own: this one holds them in memory.
-MAX_FILE_BYTES = 2 * 1024**3
+__all__ = ["FileScan", "file_bytes", "read"]
+
+Source = str | Path | bytes | Sequence[str | Path]
 
 
-def read(source: str | Path | bytes, *, frame: int = 0) -> Scan:
-    """Read one frame of a DICOM, PNG, JPEG, TIFF, WebP or BMP file, whatever the file is called.
+@overload
+def read(source: Source, *, frame: int) -> Scan: ...
+@overload
+def read(source: Source, *, frame: None = None) -> Scan | Volume: ...
+def read(source: Source, *, frame: int | None = None) -> Scan | Volume:
+    """Read DICOM, NIfTI, PNG, JPEG, TIFF, WebP, BMP or a whole slide's overview, whatever the file is called.
 
-    source: a path, or the file's bytes.
-    frame: 0-based index of the frame or page.
-    Returns a Scan with [H, W] float32 physical values or [H, W, 3] uint8 colour.
-    Raises InputError, and nothing else, for a file that is missing, damaged or unsupported.
+    source: a file's path or bytes; a folder, a ZIP archive or a DICOMDIR with exactly one series (`catalogue` lists
+        and opens more); or the paths of the slices of one DICOM series, in any order.
+    frame: 0-based, gives a Scan: the frame or page of a file as the file counts, else the slice of the sorted series.
+    Without it a single-frame file gives a Scan, and all that has several frames or slices a Volume.
+    A Scan has [H, W] float32 physical values or [H, W, 3] uint8 colour.
+    Raises InputError, and nothing else, for what is missing, damaged or unsupported.
     """
-    name = "bytes" if isinstance(source, bytes) else repr(str(source))
-    try:
-        data = source if isinstance(source, bytes) else file_bytes(source)
-        scan = _read_bytes(data, frame)
-    except InputError as problem:
-        raise InputError(f"{name}: {problem}") from None
-    return dataclasses.replace(scan, input_hash=hashlib.sha256(data).hexdigest())
-
-
-def _read_bytes(data: bytes, frame: int) -> Scan:
-    if isinstance(frame, bool) or not isinstance(frame, int) or frame < 0:
+    if frame is not None and (isinstance(frame, bool) or not isinstance(frame, int) or frame < 0):
         raise refusal(f"frame {frame!r}", "a 0-based index", "choose 0 or more")
-    if not data:
-        raise refusal("an empty file", "a DICOM, PNG, JPEG, TIFF, WebP or BMP file", "fetch or export it again")
-    return read_dicom(data, frame) if looks_like_dicom(data) else read_image(data, frame)
+    if isinstance(source, bytes):
+        return open_file(source, frame)
+    if not isinstance(source, str | Path):
+        with naming(f"{len(source)} files"):
+            return _chosen(series_of_files([FileScan(path) for path in source]).open(), frame)
+    with naming(repr(str(source))):
+        collection = is_collection(source)
+    if not collection:
+        return open_file(FileScan(source), frame)
+    with naming(repr(str(source))):
+        found = catalogue(source)
+        return _chosen(found.only().open(), frame)
 
 
-def file_bytes(path: str | Path) -> bytes:
-    """The content of a regular file of at most MAX_FILE_BYTES; InputError (without the path) otherwise."""
-    expected = "an image file"
-    try:
-        path = Path(path)
-        if path.is_dir():
-            raise refusal("a folder", expected, "name one file in it")
-        if not path.exists():
-            raise refusal("no such file", expected, "check the path")
-        if not path.is_file():  # a pipe or a device could block for ever
-            raise refusal("a pipe or device", expected, "save it to a file first")
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise refusal(f"{size:,} bytes", f"at most {MAX_FILE_BYTES:,}", "split it or export single frames")
-        return path.read_bytes()
-    except (OSError, ValueError) as problem:  # ValueError: a null byte in the name
-        raise refusal(f"an unreadable file ({type(problem).__name__})", expected, "check the permissions") from None
-
-
-@dataclass(frozen=True)
-class FileScan:
-    """A scan on disk that is opened when it is called: frozen, picklable, a medfly.types.ScanLoader.
-
-    path: as given; a relative one is looked up in the process that opens it.
-    frame: 0-based.
-    """
-
-    path: str | Path
-    frame: int = 0
-
-    @property
-    def content_hash(self) -> str:
-        """SHA-256 of the file's bytes, hexadecimal, computed once; "#N" behind it for frame N > 0.
-
-        Raises InputError as `read` does.
-        """
-        known = self.__dict__.get("_content_hash")
-        if known is None:
-            try:
-                known = hashlib.sha256(file_bytes(self.path)).hexdigest() + (f"#{self.frame}" if self.frame else "")
-            except InputError as problem:
-                raise InputError(f"{str(self.path)!r}: {problem}") from None
-            object.__setattr__(self, "_content_hash", known)  # frozen for callers; a cache is no field
-        return known
-
-    def __call__(self) -> Scan:
-        """Read the file now. Raises InputError as `read` does."""
-        return read(self.path, frame=self.frame)
+def _chosen(opened: Scan | Volume, frame: int | None) -> Scan | Volume:
+    if frame is None:
+        return opened
+    count = len(opened) if isinstance(opened, Volume) else 1
+    if frame >= count:
+        raise refusal(f"frame {frame} of {count}", f"0 to {count - 1}", "choose a frame in this range")
+    return opened[frame] if isinstance(opened, Volume) else opened

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from data_adapters import FileScan, read
-from medfly.types import InputError
+from medfly.types import InputError, Scan, Volume
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -47,7 +48,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, words in [
         (tmp_path / "absent.png", "no such file"),
-        (tmp_path, "a folder"),
+        (tmp_path, "found no image ("),
         (tmp_path / "pipe", "a pipe or device"),
         (empty, "an empty file"),
         (text, "no known image"),
@@ -93,3 +94,46 @@ def test_file_scan_frame(tmp_path: Path) -> None:
     path = tmp_path / "pages.tif"
     Image.fromarray(RAMP).save(path, save_all=True, append_images=[Image.fromarray(RAMP[::-1].copy())])
     assert np.array_equal(FileScan(path, 1)().pixels, RAMP[::-1])
+
+
+def test_a_file_in_an_archive(tmp_path: Path, picture: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(picture, "deep/down.png")
+    scan = FileScan(path, member="deep/down.png")
+    assert np.array_equal(scan().pixels, RAMP)
+    assert scan.content_hash == scan().input_hash == FileScan(picture).content_hash
+    assert pickle.loads(pickle.dumps(scan)) == scan != FileScan(path)
+    with pytest.raises(InputError, match=r"a\.zip', member 'absent'"):
+        FileScan(path, member="absent")()
+    with pytest.raises(InputError, match="found a ZIP archive"):
+        read(path.read_bytes())
+
+
+def test_several_pages_are_a_volume(tmp_path: Path) -> None:
+    path = tmp_path / "pages.tif"
+    Image.fromarray(RAMP).save(path, save_all=True, append_images=[Image.fromarray(RAMP[::-1].copy())])
+    volume, data = read(path), path.read_bytes()
+    assert isinstance(volume, Volume) and (len(volume), volume.order) == (2, "pages")
+    assert [scan.frame for scan in volume] == [0, 1]
+    assert np.array_equal(volume[1].pixels, RAMP[::-1])
+    assert volume.content_hash == read(data).content_hash  # type: ignore[union-attr]
+    assert volume.loaders[1].content_hash == FileScan(path, 1).content_hash
+    assert isinstance(read(path, frame=0), Scan) and isinstance(read(data, frame=0), Scan)
+
+
+def test_the_frames_of_bytes_pickle_with_them(make_dicom: Callable[..., bytes]) -> None:
+    data = make_dicom(np.stack([RAMP, RAMP + 1, RAMP + 2]), NumberOfFrames=3)
+    volume = read(data)
+    assert isinstance(volume, Volume) and volume.order == "pages"
+    again = pickle.loads(pickle.dumps(volume))
+    assert [scan.pixels[0, 0] for scan in again] == [0, 1, 2]
+    assert {scan.input_hash for scan in again} == {hashlib.sha256(data).hexdigest()}
+
+
+def test_a_label_hides_the_name() -> None:
+    scan = FileScan("/data/Doe^Jane.dcm", 2, label="patient 1")
+    assert repr(scan) == "FileScan(patient 1, frame=2)"
+    assert scan == FileScan("/data/Doe^Jane.dcm", 2)
+    with pytest.raises(InputError, match=r"^patient 1: found no such file"):
+        scan()
