@@ -73,5 +73,5 @@ class DataSet(Protocol):
         ...
 
     def validate(self) -> list[Finding]:
-        """Count everything: sizes against `expected`, missing pictures, odd rows. Raises for no readable layout."""
+        """Count everything: sizes against `expected`, missing pictures, odd rows, splits that cannot be read."""
         ...

@@ -1,7 +1,7 @@
-"""SLAKE 1.0: questions in English and Chinese about radiology pictures, in the official layout.
+"""SLAKE 1.0: questions in English and Chinese about radiology pictures.
 
-    folder/train.json, validate.json, test.json
-    folder/imgs/xmlab{N}/source.jpg
+    folder/train.json, validate.json, test.json           the official release; validation.json in the hub's copy
+    folder/imgs/xmlab{N}/source.jpg                       or imgs.zip with the same within, read as it is
 
 Source: Liu et al., "SLAKE: A Semantically-Labeled Knowledge-Enhanced Dataset for Medical Visual Question
 Answering", ISBI 2021. Answers are handed over as the file has them: forgiving differences is a protocol's job.
@@ -13,54 +13,71 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from data_adapters.dataset import Size
+from data_adapters.published import Published
 from data_adapters.refusal import refusal
-from data_adapters.rows import Row, read_rows, scans_by_name
-from medfly.types import Sample, ScanLoader
+from data_adapters.rows import Contents, Find, Row, pictures_in, pictures_in_zip, read_rows
 
-SOURCE = "https://www.med-vqa.com/slake/"
-LICENCE = "CC BY 4.0"
-SPLIT_SIZES = {
-    "train": {"en": 4919, "zh": 4916},
-    "validate": {"en": 1053, "zh": 1046},
-    "test": {"en": 1061, "zh": 1033},
+FILES = {
+    "train": ("train.json",),
+    "validate": ("validate.json", "validation.json"),
+    "test": ("test.json",),
 }
-IMAGE_COUNTS = {"train": 450, "validate": 96, "test": 96}  # per language
+EXPECTED = {
+    "en": {"train": Size(4919, 450), "validate": Size(1053, 96), "test": Size(1061, 96)},
+    "zh": {"train": Size(4916, 450), "validate": Size(1046, 96), "test": Size(1033, 96)},
+}
 METADATA = ("content_type", "modality", "location", "base_type", "img_id", "q_lang")
 COLUMNS = ("qid", "img_name", "question", "answer", "answer_type", *METADATA)
 
 
-def read_split(folder: Path, split: str, language: str = "en") -> list[Sample]:
-    """The questions of one split in one language, in the file's order.
+class Slake(Published):
+    """SLAKE in one language, "en" or "zh". Sample.id is qid (int), Sample.image is img_name."""
 
-    split: "train", "validate" or "test". language: "en" or "zh".
-    Sample.id is qid (int), Sample.image is img_name. A row with an empty answer is kept with answer "".
-    Raises InputError for an unknown split or language, another layout or missing pictures.
-    """
-    folder = Path(folder)
-    if split not in SPLIT_SIZES:
-        raise refusal(f"split {split!r}", f"one of {', '.join(SPLIT_SIZES)}", "choose one of these")
-    languages = SPLIT_SIZES[split]
-    if language not in languages:
-        raise refusal(f"language {language!r}", f"one of {', '.join(languages)}", "choose one of these")
-    rows = [row for row in read_rows(folder / f"{split}.json", COLUMNS) if row["q_lang"] == language]
-    if not rows:
-        raise refusal(
-            f"no {language!r} rows in {split}.json",
-            f"{languages[language]} of them",
-            "use the official release",
-        )
-    scans = scans_by_name(folder / "imgs", (row["img_name"] for row in rows))
-    return [_sample(row, scans) for row in rows]
+    name = "slake"
+    title = "SLAKE"
+    source = "https://www.med-vqa.com/slake/"
+    licence = "CC BY 4.0"
+    repository = "BoKelvin/SLAKE"
+    files = ("train.json", "validation.json", "test.json", "imgs.zip")
+    SPLITS = tuple(FILES)
+
+    def __init__(self, folder: str | Path, language: str = "en") -> None:
+        if language not in EXPECTED:
+            raise refusal(f"language {language!r}", f"one of {', '.join(EXPECTED)}", "choose one of these")
+        self.language = language
+        if language != "en":
+            self.name = f"slake_{language}"
+        super().__init__(folder)
+
+    @property
+    def expected(self) -> Mapping[str, Size]:
+        return EXPECTED[self.language]
+
+    def looked_for(self) -> str:
+        return "train.json, validate.json or validation.json, test.json, and the pictures in imgs/ or imgs.zip"
+
+    def splits(self) -> tuple[str, ...]:
+        return tuple(split for split in self.SPLITS if self._file(split) is not None)
+
+    def contents(self, split: str) -> Contents:
+        path = self._file(split) or self.folder / FILES[split][0]
+        rows = [row for row in read_rows(path, COLUMNS) if row["q_lang"] == self.language]
+        find, where = self._pictures()
+        return Contents([_row(row) for row in rows], find, where)
+
+    def _file(self, split: str) -> Path | None:
+        return next((self.folder / name for name in FILES[split] if (self.folder / name).is_file()), None)
+
+    def _pictures(self) -> tuple[Find, str]:
+        folder, archive = self.folder / "imgs", self.folder / "imgs.zip"
+        if archive.is_file() and not folder.is_dir():
+            return pictures_in_zip(archive, "imgs/"), repr(str(archive))
+        return pictures_in(folder), repr(str(folder))
 
 
-def _sample(row: Row, scans: Mapping[str, ScanLoader]) -> Sample:
-    return Sample(
-        id=row["qid"],
-        image=row["img_name"],
-        question=row["question"],
-        scan=scans[row["img_name"]],
-        answer=str(row["answer"]),
-        answer_type=str(row["answer_type"]).strip().upper(),
-        metadata={name: row[name] for name in METADATA},
-    )
+def _row(row: Mapping[str, Any]) -> Row:
+    metadata = {name: row[name] for name in METADATA}
+    return Row(row["qid"], row["img_name"], row["question"], row["answer"], row["answer_type"], metadata)

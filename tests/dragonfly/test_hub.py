@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -10,11 +9,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 import torch
@@ -27,12 +23,13 @@ from data_adapters import read
 from medfly.dragonfly.hub import BUILT_IN, resolve
 from medfly.types import InputError
 
+from ..stand_in_hub import COMMIT, Hub
+
 GOLDEN = Path(__file__).parent.parent / "golden" / "dragonfly-v2-tiny"
 SCRIPT = Path(sys.executable).with_name("medfly")
 MR = Path(str(get_testdata_file("MR_small.dcm", download=False)))
 NAME = "togethercomputer/Llama-3.1-8B-Dragonfly-Med-v2"
 QUESTION = "Which organ is abnormal?"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_ThisIsNoRealTokenButItMustNotBeShown"
 SMALL = {
     "config.json",
@@ -45,87 +42,6 @@ SMALL = {
     "USE_POLICY.md",
 }
 NEEDED = SMALL | {"clip/config.json", "clip/preprocessor_config.json"}
-
-
-class Hub(ThreadingHTTPServer):
-    """folders: the repositories by name. refused: what is answered in place of a path that starts so."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.folders: dict[str, Path] = {}
-        self.refused: dict[str, tuple[int, dict[str, str]]] = {}
-        self.seen: list[tuple[str, str, str | None]] = []
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def given(self, name: str) -> set[str]:
-        """The files whose content was sent."""
-        start = f"/{name}/resolve/{COMMIT}/"
-        return {path.removeprefix(start) for verb, path, _ in self.seen if verb == "GET" and path.startswith(start)}
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Hub
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self) -> None:
-        path = unquote(urlsplit(self.path).path)
-        self.server.seen.append((self.command, path, self.headers.get("Authorization")))
-        for start, (status, headers) in self.server.refused.items():
-            if path.startswith(start):
-                return self.send(status, b"", headers)
-        for name, folder in self.server.folders.items():
-            files = {str(file.relative_to(folder)): file for file in folder.rglob("*") if file.is_file()}
-            if path == f"/api/models/{name}/revision/main":
-                return self.send_json({"id": name, "sha": COMMIT, "siblings": [{"rfilename": one} for one in files]})
-            if path.rstrip("/") == f"/api/models/{name}/tree/{COMMIT}":
-                return self.send_json([entry(one, file) for one, file in files.items()])
-            if file := files.get(path.removeprefix(f"/{name}/resolve/{COMMIT}/")):
-                return self.send(200, file.read_bytes(), {"ETag": f'"{digest(file)}"', "X-Repo-Commit": COMMIT})
-        self.send(404, b"", {"X-Error-Code": "RepoNotFound"})
-
-    do_GET = do_HEAD
-
-    def send_json(self, content: object) -> None:
-        self.send(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
-
-    def send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def entry(name: str, file: Path) -> dict[str, object]:
-    """A line of the hub's listing; large files are stored apart and named by their SHA-256."""
-    size = file.stat().st_size
-    line = {"type": "file", "path": name, "size": size, "oid": digest(file)[:40]}
-    large = {"oid": digest(file), "size": size, "pointerSize": 133}
-    return {**line, "lfs": large} if file.suffix in (".safetensors", ".bin") else line
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    server = Hub()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def repository(folder: Path) -> Path:

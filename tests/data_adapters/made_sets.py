@@ -1,0 +1,129 @@
+"""Small data sets made up for tests, in each layout that is read; no question or picture is anyone's real one."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+
+def picture(value: int = 80, mode: str = "L", form: str = "JPEG") -> bytes:
+    """A file of 6 × 4 pixels of one value; for CMYK of one ink."""
+    image = Image.new(mode, (6, 4), (value, 0, 0, 0) if mode == "CMYK" else value)
+    stream = io.BytesIO()
+    image.save(stream, form, quality=100) if form == "JPEG" else image.save(stream, form)
+    return stream.getvalue()
+
+
+def slake_row(**changes: Any) -> dict[str, Any]:
+    first = {
+        "img_id": 1,
+        "img_name": "xmlab1/source.jpg",
+        "question": "What modality is used?",
+        "answer": "MRI",
+        "q_lang": "en",
+        "location": "Abdomen",
+        "modality": "MRI",
+        "answer_type": "OPEN",
+        "base_type": "vqa",
+        "content_type": "Modality",
+        "triple": ["vhead", "_", "_"],
+        "qid": 7,
+    }
+    return first | changes
+
+
+def make_slake(
+    folder: Path, rows: Any, images: Sequence[str] = ("xmlab1",), split: str = "train", zipped: bool = False
+) -> Path:
+    """The official layout, or with split "validation" and zipped the hub copy's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{split}.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    if zipped:
+        with zipfile.ZipFile(folder / "imgs.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in images:
+                archive.writestr(f"imgs/{name}/source.jpg", picture())
+        return folder
+    for name in images:
+        (folder / "imgs" / name).mkdir(parents=True)
+        (folder / "imgs" / name / "source.jpg").write_bytes(picture())
+    return folder
+
+
+def vqa_rad_row(**changes: Any) -> dict[str, Any]:
+    first = {
+        "qid": 5,
+        "phrase_type": "freeform",
+        "qid_linked_id": "03f4",
+        "image_name": "synpic1.jpg",
+        "image_organ": "HEAD",
+        "question": "Are the liver \tsplee n\tvisible?",
+        "question_type": "PRES",
+        "answer": 3,
+        "answer_type": "CLOSED ",
+    }
+    return first | changes
+
+
+def make_vqa_rad(folder: Path, rows: Any) -> Path:
+    (folder / "VQA_RAD Dataset Public.json").write_text(json.dumps(rows))
+    (folder / "VQA_RAD Image Folder").mkdir()
+    (folder / "VQA_RAD Image Folder" / "synpic1.jpg").write_bytes(picture(0))
+    return folder
+
+
+def path_vqa_row(**changes: Any) -> dict[str, Any]:
+    first = {
+        "img_id": "train_0001",
+        "question_id": 100001000,
+        "sent": "What is shown?",
+        "label": {"A made-up cell": 1},
+        "answer_type": "other",
+        "question_type": "what",
+    }
+    return first | changes
+
+
+def make_path_vqa(
+    folder: Path, rows: Any, split: str = "train", images: Sequence[str] = ("train_0001",), protocol: int = 4
+) -> Path:
+    """The official release; rows of three columns go to its qa.pkl."""
+    short = isinstance(rows, list) and rows and "question" in rows[0]
+    file = folder / "qas" / split / f"{split}_qa.pkl" if short else folder / "qas" / f"{split}_vqa.pkl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(pickle.dumps(rows, protocol))
+    (folder / "images" / split).mkdir(parents=True)
+    for name in images:
+        (folder / "images" / split / f"{name}.jpg").write_bytes(picture(mode="CMYK"))
+    return folder
+
+
+ParquetRow = tuple[bytes | None, str | None, str | None]
+
+
+def make_copy(folder: Path, splits: Mapping[str, Sequence[ParquetRow]], group: int = 2, shards: int = 1) -> Path:
+    """The layout of the hub's copies of VQA-RAD and PathVQA: split in the files' spelling → picture, question, answer.
+
+    group: rows in a row group. shards: files a split.
+    """
+    (folder / "data").mkdir(parents=True)
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    schema = pa.schema([("image", kind), ("question", pa.string()), ("answer", pa.string())])
+    for split, rows in splits.items():
+        for shard, part in enumerate(np.array_split(np.arange(len(rows)), shards)):
+            table = [
+                {"image": {"bytes": image, "path": None}, "question": question, "answer": answer}
+                for image, question, answer in (rows[i] for i in part)
+            ]
+            name = f"{split}-{shard:05d}-of-{shards:05d}-0a1b2c.parquet"
+            pq.write_table(pa.Table.from_pylist(table, schema), folder / "data" / name, row_group_size=group)
+    return folder
