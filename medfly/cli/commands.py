@@ -1,4 +1,4 @@
-"""The commands with their options, and what becomes of a user's mistake or Ctrl-C.
+"""The commands with their options. (Those of `medfly data` are in medfly.cli.data.)
 
 What a command does is in the module of its name, imported when the command runs: `medfly --help` loads no torch.
 Options are spelled with underscores, as in lm-eval; hyphens are accepted.
@@ -8,15 +8,15 @@ Exit status: 0 done, 1 a check failed, 2 the user's input was at fault, 130 inte
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import medfly
+from medfly.cli import data
+from medfly.cli.told import told
 from medfly.types import InputError
 from medfly.wording import RESEARCH_USE
 
@@ -30,6 +30,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks print local variables, and with them patient data
 )
+
+app.add_typer(data.app, name="data")
 
 Model = Annotated[
     str, typer.Option("--model", help="A checkpoint's folder, a built-in name (mini) or a hub repository.")
@@ -54,19 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     app(args=arguments, prog_name="medfly")
 
 
-@contextmanager
-def _told(interrupted: str = "interrupted") -> Iterator[None]:
-    """A mistake of the user's becomes one line on stderr; an error of MedFly's own keeps its traceback."""
-    try:
-        yield
-    except InputError as error:
-        print(f"medfly: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        print(f"\nmedfly: {interrupted}", file=sys.stderr)
-        raise typer.Exit(130) from None
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"medfly {medfly.__version__}")
@@ -84,15 +73,31 @@ def _common(
 
 @app.command("ask")
 def _ask(
-    image: Annotated[str, typer.Argument(help="A DICOM, PNG, JPEG, TIFF, WebP or BMP file; none with --no_image.")],
+    path: Annotated[
+        str,
+        typer.Argument(help="A DICOM, NIfTI, slide or picture file, a folder, ZIP or DICOMDIR; none with --no_image."),
+    ],
     questions: Annotated[
         list[str] | None, typer.Argument(metavar='"QUESTION"…', help="One or more, each in quotes.")
     ] = None,
     model: Model = "mini",
     window: Annotated[
-        str | None, typer.Option("--window", help="WIDTH/LEVEL or a preset such as lung; by default the file's own.")
+        list[str] | None,
+        typer.Option(
+            "--window",
+            help="WIDTH/LEVEL, a preset such as lung, or file:2 for the file's second; by default its first. "
+            "Given several times, every scan is asked about in each.",
+        ),
     ] = None,
-    frame: Annotated[int, typer.Option("--frame", min=0, help="0-based frame of the file.")] = 0,
+    frame: Annotated[int | None, typer.Option("--frame", min=0, help="Only this 0-based frame of a volume.")] = None,
+    slices: Annotated[
+        str | None,
+        typer.Option(
+            "--slices",
+            help="Of a volume: key (5 frames, spread evenly; the default), key:N, all, or numbers as in 3,10,20, each "
+            "asked about on its own; montage or montage:N for so many in one picture.",
+        ),
+    ] = None,
     no_image: Annotated[bool, typer.Option("--no_image", help="Ask about no image: all words are questions.")] = False,
     conversation: Annotated[
         bool, typer.Option("--conversation", help="Each question sees those before it and their answers.")
@@ -111,17 +116,16 @@ def _ask(
     quantize: Quantize = None,
     allow_unaccounted: AllowUnaccounted = False,
 ) -> None:
-    """Ask a model about one image, or with --no_image about none."""
-    with _told():
+    """Ask a model about one scan or many, or with --no_image about none."""
+    with told():
         from medfly.cli import ask
         from medfly.cli.model import ModelChoice
 
         ask.run(
-            [image, *(questions or [])],
+            [path, *(questions or [])],
             model=ModelChoice(model, device, dtype, quantize, allow_unaccounted),
             no_image=no_image,
-            window=window,
-            frame=frame,
+            look=ask.Look(frame, slices, tuple(window or ())),
             manner=ask.Manner(conversation, stream, evidence, max_new_tokens),
             as_json=as_json,
             figure=save_figure,
@@ -130,8 +134,17 @@ def _ask(
 
 @app.command("eval")
 def _eval(
-    tasks: Annotated[str, typer.Option("--tasks", help="Data sets, comma-separated: slake, vqa_rad.")],
-    split: Annotated[str, typer.Option("--split", help="As the data set names it: train, validate, test.")],
+    tasks: Annotated[
+        str,
+        typer.Option(
+            "--tasks",
+            help="Data sets, comma-separated: slake, slake_zh, vqa_rad, path_vqa; institutional for a folder with a "
+            "dataset.yaml of your own.",
+        ),
+    ],
+    split: Annotated[
+        str, typer.Option("--split", help="As the data set names it: train; validate (PathVQA: val); test.")
+    ],
     data: Annotated[Path, typer.Option("--data", help="The data set's folder, or one that holds a folder a task.")],
     output_path: Annotated[Path, typer.Option("--output_path", help="Where TASK_SPLIT/predictions.jsonl goes.")],
     model: Model = "mini",
@@ -143,7 +156,7 @@ def _eval(
     allow_unaccounted: AllowUnaccounted = False,
 ) -> None:
     """Ask a model every question of a benchmark and score it. An interrupted run goes on where it stopped."""
-    with _told("interrupted; the same command goes on where it stopped"):
+    with told("interrupted; the same command goes on where it stopped"):
         from medfly.cli import evaluate
         from medfly.cli.model import ModelChoice
 
@@ -166,7 +179,7 @@ def _train(
     ] = None,
 ) -> None:
     """Train or fine-tune a model by a recipe. An interrupted run goes on after its last checkpoint."""
-    with _told("interrupted; the same command goes on after the last checkpoint"):
+    with told("interrupted; the same command goes on after the last checkpoint"):
         if not config.is_file():
             raise InputError(f"{config}: no such file; expected a training recipe in YAML: check the path")
         from rich.console import Console
@@ -185,7 +198,7 @@ def _inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every tensor by name.")] = False,
 ) -> None:
     """Show a model's load certificate: whether every tensor is accounted for, settings, hashes, licence."""
-    with _told():
+    with told():
         from medfly.cli import inspect
 
         passed = inspect.run(model, as_json=as_json)
@@ -208,7 +221,7 @@ def _export(
     ] = "official",
 ) -> None:
     """Write a model in the published layout, or its decoder alone. The weights stay as they are stored."""
-    with _told("interrupted; nothing was written"):
+    with told("interrupted; nothing was written"):
         from medfly.cli import export
 
         export.run(model, output, layout)
@@ -224,7 +237,7 @@ def _app(
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
 ) -> None:
     """Open the viewer in the browser. Scans stay on this machine."""
-    with _told():
+    with told():
         from medfly.cli import viewer
 
         viewer.run(model=model, port=port, address=address, headless=headless)

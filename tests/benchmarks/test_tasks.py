@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from benchmarks.tasks import TASKS, Task, get_task
-from medfly.types import InputError
+from data_adapters.dataset import Finding, Size
+from data_adapters.path_vqa import PathVqa
+from data_adapters.published import Published
+from data_adapters.slake import Slake
+from data_adapters.vqa_rad import VqaRad
+from medfly.types import InputError, Sample
 
+from ..data_adapters import made_sets
 from .conftest import make_samples
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "datasets"
 
 
-def made_up(folder: Path, split: str) -> list:
-    return make_samples() if split == "test" else []
+@dataclass(frozen=True)
+class MadeUp:
+    """A data set without a folder."""
+
+    name: str = "made_up"
+    source: str | None = None
+    licence: str | None = None
+    expected: Mapping[str, Size] = field(default_factory=dict)
+
+    def splits(self) -> tuple[str, ...]:
+        return ("test",)
+
+    def samples(self, split: str) -> list[Sample]:
+        return make_samples()
+
+    def validate(self) -> list[Finding]:
+        return []
 
 
 def test_unknown_task_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"'slacke'.*slake, vqa_rad"):
+    with pytest.raises(InputError, match=r"'slacke'.*slake, slake_zh, vqa_rad, path_vqa"):
         get_task("slacke")
     assert [get_task(task.name) for task in TASKS] == list(TASKS)
 
@@ -29,16 +53,50 @@ def test_unknown_split_lists_the_splits(tmp_path: Path) -> None:
         get_task("slake").samples(tmp_path, "validation")
     with pytest.raises(InputError, match=r"'validate'.*train, test"):
         get_task("vqa_rad").samples(tmp_path, "validate")
+    with pytest.raises(InputError, match=r"'validate'.*train, val, test"):
+        get_task("path_vqa").samples(tmp_path, "validate")
 
 
 def test_limit_takes_the_first_questions(tmp_path: Path) -> None:
-    task = Task("made_up", ("test",), made_up)
+    task = Task("made_up", ("test",), lambda folder: MadeUp())
     assert task.samples(tmp_path, "test") == make_samples()
     assert task.samples(tmp_path, "test", limit=5) == make_samples()[:5]
     assert task.samples(tmp_path, "test", limit=99) == make_samples()
     for limit in (0, -1):
         with pytest.raises(InputError, match="at least 1"):
             task.samples(tmp_path, "test", limit=limit)
+
+
+def test_a_task_opens_its_data_set(tmp_path: Path) -> None:
+    """Name and splits of each task are those of the class that it opens."""
+    rows = [made_sets.slake_row(), made_sets.slake_row(q_lang="zh", qid=8)]
+    made_sets.make_slake(tmp_path / "slake", rows)
+    for name in "vqa_rad", "path_vqa":
+        (tmp_path / name).mkdir()
+    made_sets.make_vqa_rad(tmp_path / "vqa_rad", [made_sets.vqa_rad_row()])
+    made_sets.make_path_vqa(tmp_path / "path_vqa", [made_sets.path_vqa_row()])
+    kinds = {"slake": Slake, "slake_zh": Slake, "vqa_rad": VqaRad, "path_vqa": PathVqa}
+    for task in (task for task in TASKS if task.name in kinds):
+        folder = tmp_path / task.name.removesuffix("_zh")
+        opened = task.open(folder)
+        assert isinstance(opened, Published) and type(opened) is kinds[task.name]
+        assert (opened.name, opened.SPLITS) == (task.name, task.splits)
+        assert set(opened.expected) == set(task.splits) and opened.licence and opened.source
+        (sample,) = task.samples(folder, "train")
+        assert sample.metadata.get("q_lang") in (None, "zh" if task.name == "slake_zh" else "en")
+
+
+def test_a_hospital_folder_says_its_own_splits(tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "q.csv").write_text("image,question,answer,split\na.png,Why?,No,holdout\na.png,Who?,Yes,train\n")
+    (tmp_path / "dataset.yaml").write_text("table: q.csv\n")
+    task = get_task("institutional")
+    (sample,) = task.samples(tmp_path, "holdout")
+    assert (sample.question, sample.answer) == ("Why?", "No") and sample.scan().size == (8, 8)
+    with pytest.raises(InputError, match=r"'test'.*train, holdout"):
+        task.samples(tmp_path, "test")
+    with pytest.raises(InputError, match=r"dataset\.yaml"):
+        task.samples(tmp_path / "nowhere", "test")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +106,6 @@ def test_limit_takes_the_first_questions(tmp_path: Path) -> None:
 def test_published_sizes(task: str, split: str, closed: int, count: int) -> None:
     if not (DATA / task).is_dir():
         pytest.skip(f"{task} is not here")
-    pytest.importorskip(f"data_adapters.{task}", reason="the adapter is being written")
     samples = get_task(task).samples(DATA / task, split)
     assert len(samples) == count
     assert sum(s.answer_type == "CLOSED" for s in samples) == closed
