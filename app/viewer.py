@@ -20,7 +20,7 @@ import medfly
 from app.samples import SAMPLES
 from data_adapters import read
 from medfly import drawing, wording
-from medfly.display import PRESETS, chosen_window
+from medfly.display import chosen_window, presets_for
 from medfly.geometry import size_in_mm
 from medfly.types import Answer, InputError, Scan, Window
 
@@ -56,7 +56,7 @@ def main() -> None:
             scan = open_scan()
             window = choose_window(scan) if scan else None
         if scan is None:
-            st.info("Open a scan in the sidebar: DICOM, PNG, JPEG, TIFF, WebP or BMP. It stays on this machine.")
+            st.info("Open a scan in the sidebar: DICOM, NIfTI, PNG, JPEG, TIFF, WebP or BMP. It stays on this machine.")
             return
         chosen_window(scan, window)
         ask(scan, window)
@@ -68,10 +68,19 @@ def open_scan() -> Scan | None:
     """The scan of the sidebar's choice, or None where no file has been uploaded yet. Raises InputError."""
     source = st.selectbox("Scan", [*FILES, UPLOAD], key="source")
     if source != UPLOAD:
-        return read(FILES[source].path)
+        return read(FILES[source].path, frame=0)
     upload = st.file_uploader("File", key="upload")
-    frame = int(st.number_input("Frame (from 0)", min_value=0, step=1, key="frame"))
-    return read(upload.getvalue(), frame=frame) if upload else None
+    if upload is None:
+        st.session_state.pop("opened", None)
+        return None
+    name, opened = st.session_state.get("opened", (None, None))
+    if opened is None or name != upload.file_id:  # once a file, not at every click
+        opened = read(upload.getvalue())
+        st.session_state["opened"] = upload.file_id, opened
+    if isinstance(opened, Scan):
+        return opened
+    frame = st.slider("Frame (from 0)", 0, len(opened) - 1, len(opened) // 2, key=f"frame-{upload.file_id}")
+    return opened[frame]
 
 
 def choose_window(scan: Scan) -> Window | str | None:
@@ -79,12 +88,12 @@ def choose_window(scan: Scan) -> Window | str | None:
     if scan.pixels.ndim == 3:
         st.caption("Colour: shown as it is.")
         return None
-    presets = list(PRESETS) if scan.unit == "HU" else []
-    choice = st.selectbox("Window", [OWN, *presets, CUSTOM], key="window")
+    own = {f"{OWN}, {number}": f"file:{number}" for number in range(2, len(scan.windows) + 1)}
+    choice = st.selectbox("Window", [OWN, *own, *presets_for(scan), CUSTOM], key="window")
     if choice == OWN:
         return None
     if choice != CUSTOM:
-        return choice
+        return own.get(choice, choice)
     start = chosen_window(scan)
     width, level = (start.width, start.center) if isinstance(start, Window) else (400.0, 40.0)
     width = st.number_input("Width", min_value=1.0, value=max(float(width), 1.0), key="width")
@@ -107,16 +116,17 @@ def ask(scan: Scan, window: Window | str | None) -> None:
     picture = scan.display(window)
     left, right = st.columns([3, 2], gap="large")
     if about != shown or answer is None:  # an answer to another scan or window is not shown beside this one
-        left.image(enlarged(picture, ()), width="content")
+        left.image(enlarged(picture, (), scan), width="content")
         right.caption("The answer appears here, with the zoom crops that counted most.")
         return
-    left.image(enlarged(picture, drawing.shown_regions(answer)), width="content")
+    left.image(enlarged(picture, drawing.shown_regions(answer), scan), width="content")
     with right:
         show(answer, scan, picture)
 
 
-def enlarged(picture: np.ndarray, regions: tuple[medfly.Region, ...]) -> Image.Image:
-    return drawing.highlight(picture, regions, scale=VIEW / max(picture.shape[:2]))
+def enlarged(picture: np.ndarray, regions: tuple[medfly.Region, ...], scan: Scan) -> Image.Image:
+    aspect = scan.pixel_aspect
+    return drawing.highlight(picture, regions, scale=drawing.fitted(picture, VIEW, aspect), aspect=aspect)
 
 
 def show(answer: Answer, scan: Scan, picture: np.ndarray) -> None:
@@ -127,8 +137,8 @@ def show(answer: Answer, scan: Scan, picture: np.ndarray) -> None:
     regions = drawing.shown_regions(answer)
     for rank, (column, region) in enumerate(zip(st.columns(max(len(regions), 1)), regions, strict=False), 1):
         size = wording.millimetre_line(size_in_mm(region.box, scan.spacing))
-        lines = f"{rank} {region.level} {wording.score_text(region.score)} · {wording.box_line(region.box)} · {size}"
-        column.image(drawing.crop_picture(picture, region, CROP), caption=plain(lines))
+        lines = f"{rank} {region.level} {wording.score_text(region.score)} · {wording.place_line(region)} · {size}"
+        column.image(drawing.crop_picture(picture, region, CROP, scan.pixel_aspect), caption=plain(lines))
     st.caption(plain(wording.levels_line(answer)))
     with st.expander("Provenance"):
         for line in (wording.input_line, wording.window_line, wording.model_line):
@@ -137,7 +147,7 @@ def show(answer: Answer, scan: Scan, picture: np.ndarray) -> None:
             st.caption(plain(note))
         st.json(answer.to_dict(), expanded=False)
     stream = io.BytesIO()
-    drawing.answer_figure(picture, answer).save(stream, format="PNG")
+    drawing.answer_figure(picture, answer, aspect=scan.pixel_aspect).save(stream, format="PNG")
     name = f"medfly-{scan.input_hash[:12]}"
     st.download_button("Picture", stream.getvalue(), f"{name}.png", "image/png")
     st.download_button("JSON", json.dumps(answer.to_dict(), indent=2), f"{name}.json", "application/json")

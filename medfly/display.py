@@ -45,6 +45,8 @@ BODY_PRESETS = {
     "EXTREMITY": ("bone",),
 }
 PERCENTILES = (0.5, 99.5)
+BLOCK = 1 << 16
+"""Pixels that are windowed at a time: few enough to stay in the processor's cache."""
 
 
 def presets_for(scan: Scan) -> tuple[str, ...]:
@@ -145,10 +147,20 @@ def render(scan: Scan, window: Window | VoiLut | str | None = None) -> np.ndarra
     chosen = chosen_window(scan, window)
     if chosen is None:
         return scan.pixels
-    unknown = np.isnan(scan.pixels)
-    brightness = apply_window(np.where(unknown, 0, scan.pixels), chosen)
-    if scan.inverted:
+    grey = np.empty(scan.pixels.shape, np.uint8)
+    rows = max(BLOCK // scan.size[0], 1)
+    for start in range(0, len(grey), rows):
+        block = slice(start, start + rows)
+        padding = None if scan.padding is None else scan.padding[block]
+        grey[block] = _grey(scan.pixels[block], chosen, scan.inverted, padding)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def _grey(values: np.ndarray, window: Window | VoiLut, inverted: bool, padding: np.ndarray | None) -> np.ndarray:
+    unknown = np.isnan(values)
+    brightness = apply_window(np.where(unknown, 0, values), window)
+    if inverted:
         brightness = 1 - brightness
     grey = np.rint(brightness * 255).astype(np.uint8)
-    grey[unknown if scan.padding is None else unknown | scan.padding] = 0
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    grey[unknown if padding is None else unknown | padding] = 0
+    return grey

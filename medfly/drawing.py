@@ -268,14 +268,14 @@ class _Column:
         self._top += 2 * height
 
     def crops(self, picture: np.ndarray, regions: Sequence[Region], aspect: float) -> None:
-        """The crops side by side, each framed in its level's colour, with rank, level, score and box below."""
+        """The crops side by side, each framed in its level's colour, with rank, level, score and place below."""
         if not regions:
             return
         gap = round(self.width * 0.03)
         side = (self.width - 2 * gap) // 3
         font, step = _font(side * 0.085), round(side * 0.085 * 1.4)
         frame = max(side // 80, 2)
-        self._room(side + 3 * step + gap)
+        self._room(side + 4 * step + gap)
         draw = ImageDraw.Draw(self._canvas)
         tallest = 0
         for rank, region in enumerate(regions, 1):
@@ -292,8 +292,10 @@ class _Column:
                 font=font,
                 fill=colour,
             )
-            draw.text((x, below + step), legible(wording.place_line(region)), font=font, fill=MUTED)
-        self._top += tallest + 3 * step + gap
+            for number, line in enumerate(wrapped(wording.place_line(region), font, side)[:2], 1):
+                draw.text((x, below + number * step), line, font=font, fill=MUTED)
+        lines = 4 if any(region.sources for region in regions) else 3
+        self._top += tallest + lines * step + gap
 
     def image(self) -> Image.Image:
         return self._canvas.crop((0, 0, self.width, self._top))

@@ -126,7 +126,7 @@ class MedFly:
     @overload
     def ask(
         self,
-        scan: Scan | None,
+        scan: Scan | View | None,
         question: str,
         *,
         window: AnyWindow = ...,
@@ -138,7 +138,7 @@ class MedFly:
     @overload
     def ask(
         self,
-        scan: Scan | None,
+        scan: Scan | View | None,
         question: list[str] | tuple[str, ...],
         *,
         window: AnyWindow = ...,
@@ -149,7 +149,7 @@ class MedFly:
     ) -> list[Answer]: ...
     def ask(
         self,
-        scan: Scan | None,
+        scan: Scan | View | None,
         question: str | list[str] | tuple[str, ...],
         *,
         window: AnyWindow = None,
@@ -161,6 +161,7 @@ class MedFly:
         """Answer one question, or several about the same scan that know nothing of each other, greedily.
 
         scan: None for a question about no image. window: see `Scan.display`.
+            window, levels: for a Scan; a View has been made with its own.
         evidence: score every crop for every answer, which takes several times as long as the answer.
         levels: zoom levels that the model may see; the crops of the others are left out of the prefix.
         streamer: is given the tokens of a single question's answer as they come, as by transformers' `generate`.
@@ -181,7 +182,9 @@ class MedFly:
         ]
         return answers[0] if isinstance(question, str) else answers
 
-    def chat(self, scan: Scan | None, *, window: AnyWindow = None, levels: Sequence[Level] = LEVELS) -> Conversation:
+    def chat(
+        self, scan: Scan | View | None, *, window: AnyWindow = None, levels: Sequence[Level] = LEVELS
+    ) -> Conversation:
         """Several turns about one image, or about none; the image is read here, once."""
         prefix = self.text_only() if scan is None else self.read(scan, window=window, levels=levels)
         return Conversation(self, prefix)
@@ -378,7 +381,8 @@ class MedFly:
         used = chosen_window(scan, window) if scan else None
         return {
             "input_hash": scan.input_hash if scan else None,
-            "frame": scan.frame if scan else None,
+            "frame": scan.frame if scan and not scan.tiles else None,
+            "frames": [tile.frame for tile in scan.tiles] if scan else [],
             "size": list(scan.size) if scan else None,
             "modality": scan.modality if scan else None,
             "window": used.to_dict() if used else None,

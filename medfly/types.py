@@ -264,7 +264,7 @@ class Answer:
 
     confidence: the geometric mean of the answer tokens' probabilities, end token included; it is not
         calibrated and not a probability of disease.
-    provenance: input hash, frame, window and its source, model and its hash, versions.
+    provenance: input hash, frame (a montage's in "frames"), window and its source, model and its hash, versions.
     """
 
     question: str

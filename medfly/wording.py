@@ -44,6 +44,8 @@ def input_line(provenance: Mapping[str, Any]) -> str:
     parts = [str(provenance.get("modality") or "modality unknown"), f"{width} × {height} px"]
     if provenance.get("frame"):
         parts.append(f"frame {provenance['frame']}")
+    if len(provenance.get("frames") or ()) > 1:
+        parts.append(f"{len(provenance['frames'])} frames")
     parts.append(f"input {str(provenance.get('input_hash') or 'unknown')[:12]}")
     return " · ".join(parts)
 

@@ -138,3 +138,16 @@ def test_colour_passes_and_refuses_windows() -> None:
     assert colour.display() is colour.pixels and chosen_window(colour) is None
     with pytest.raises(InputError, match="colour"):
         colour.display("lung")
+
+
+@pytest.mark.parametrize("shape", [(3, 70_000), (70_000, 3), (300, 301), (1, 1)])
+def test_a_picture_of_many_blocks_is_as_one(shape: tuple[int, int]) -> None:
+    """Windowed block by block, against the whole at once."""
+    random = np.random.default_rng(0)
+    values = random.integers(-2000, 2000, shape).astype(np.float32)
+    padding = random.random(shape) < 0.1
+    window = Window(40, 400)
+    whole = np.rint((1 - apply_window(values, window)) * 255)
+    whole[padding] = 0
+    shown = scan(values, windows=(window,), inverted=True, padding=padding).display()
+    assert shown.shape == (*shape, 3) and all(np.array_equal(shown[..., channel], whole) for channel in range(3))

@@ -13,7 +13,7 @@ import torch
 import medfly
 from medfly.ahead import DEPTH
 from medfly.engine import MedFly
-from medfly.types import InputError, Sample, Scan, Window
+from medfly.types import InputError, Sample, Scan, Volume, Window
 
 QUESTIONS = ["Is the lung healthy?", "Where?", "Does the picture contain the spleen, the kidney or the heart?"]
 
@@ -95,6 +95,26 @@ def test_answers_stream(fly: MedFly) -> None:
     stream = fly.answer([Sample(i, str(i), "lung?", Counting(i)) for i in range(9)], max_new_tokens=1)
     next(stream)
     assert opened == list(range(len(opened))) and len(opened) <= 1 + DEPTH
+
+
+def test_a_view_made_ahead_gives_the_same_answer(fly: MedFly) -> None:
+    scan = Noise(0)()
+    view = fly.view(scan, window="lung", levels=("low", "high"))
+    expected = fly.ask(scan, "Where?", window="lung", levels=("low", "high"), max_new_tokens=4)
+    assert fly.ask(view, "Where?", max_new_tokens=4).to_dict() == expected.to_dict()
+
+
+def test_a_volume_is_not_a_scan(fly: MedFly) -> None:
+    volume = Volume(tuple(Noise(seed) for seed in range(9)), "space")
+    with pytest.raises(InputError, match=r"a volume of 9 frames; expected one scan: take volume\[4\]"):
+        fly.ask(volume, "Where?")  # type: ignore[call-overload]
+    answer = fly.ask(medfly.montage(volume, [1, 8]), "Where?", max_new_tokens=1)
+    assert answer.provenance["frame"] is None and answer.provenance["frames"] == [1, 8]
+    assert answer.evidence is not None
+    assert {source.frame for region in answer.evidence.regions for source in region.sources} == {1, 8}
+    (one,) = fly.ask(volume[8], ["Where?"], max_new_tokens=1)
+    assert one.provenance["frame"] == 8 and one.evidence is not None
+    assert not any(region.sources for region in one.evidence.regions)
 
 
 def test_levels_left_out_are_not_looked_at(fly: MedFly) -> None:

@@ -11,16 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.perf.interleaved import Timed, cell, interleaved, ratios, spread
 from benchmarks.perf.process import machine
 from medfly.dragonfly.precision import WIDE_ROWS, WideConv2d, computes_natively, widened
 
@@ -31,24 +30,13 @@ LINEAR = {
     "tower's MLP": (4096, 1024, (*FEW, 2885)),
 }
 """Outputs, inputs, and rows: up to those of a v2 prefix, and of 5 crops of 577 tokens."""
-Timed = Callable[[], Any]
 
 
 def compared(native: Timed, other: Timed, repeats: int) -> dict[str, Any]:
     """Milliseconds of both, taken in turn after one call each: median, least and most; and native / other."""
-    found: dict[str, list[float]] = {"native": [], "float32": []}
-    for turn in range(repeats + 1):
-        for name, call in (("native", native), ("float32", other)):
-            start = time.perf_counter()
-            call()
-            if turn:
-                found[name].append((time.perf_counter() - start) * 1e3)
-    ratios = [a / b for a, b in zip(found["native"], found["float32"], strict=True)]
-    return {name: _spread(values) for name, values in found.items()} | {"ratio": _spread(ratios)}
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": median(values), "least": min(values), "most": max(values)}
+    found = interleaved({"native": native, "float32": other}, repeats)
+    milliseconds = {name: spread(values, 1e3) for name, values in found.items()}
+    return milliseconds | {"ratio": ratios(found["native"], found["float32"])}
 
 
 def cases(dtype: torch.dtype) -> Iterator[tuple[str, Timed, Timed]]:
@@ -97,16 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = {}
     for name, ours, other in cases(dtype):
         results[name] = compared(ours, other, options.repeats)
-        cells = (_cell(results[name][part]) for part in ("native", "float32", "ratio"))
+        cells = (cell(results[name][part]) for part in ("native", "float32", "ratio"))
         print("{:<42}{:>28}{:>28}{:>22}".format(name, *cells), flush=True)
     print(f"widened from {WIDE_ROWS} rows on" if not native else "nothing is widened on this machine")
     if options.json:
         options.json.write_text(json.dumps({"machine": facts, "dtype": options.dtype, "milliseconds": results}) + "\n")
     return 0
-
-
-def _cell(spread: dict[str, float]) -> str:
-    return f"{spread['median']:.2f} ({spread['least']:.2f} … {spread['most']:.2f})"
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_figure_and_hyphens(cli, package_file, tiny_model, tmp_path) -> None:
     [
         ("MR_truncated.dcm", "cut short"),
         ("reportsi.dcm", "no pixel data"),
-        ("JPGExtended.dcm", "decompress"),
+        ("meta_missing_tsyntax.dcm", "Photometric Interpretation"),
         ("README.txt", "no known image"),
     ],
 )
@@ -188,7 +188,7 @@ def test_conversation(cli, package_file, tiny_model) -> None:
         ]
         for more in (["--conversation"], [])
     )
-    scan = read(image)
+    scan = read(image, frame=0)
     chat = medfly.load(str(tiny_model), device="cpu").chat(scan)
     expected = [chat.ask(question, evidence=False, max_new_tokens=6) for question in (QUESTION, "Why?", "Why?")]
     assert [turn["confidence"] for turn in turns] == pytest.approx([answer.confidence for answer in expected])
