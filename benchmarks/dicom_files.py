@@ -23,14 +23,14 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
 from data_adapters.dicom import DicomFile, looks_like_dicom
-from data_adapters.dicom_header import sop_class_name, transfer_syntax
+from data_adapters.dicom.header import sop_class_name, transfer_syntax
 from medfly.display import apply_window
 from medfly.types import InputError, Scan, VoiLut, Window
 
 MOST_FRAMES, SAMPLE = 30, 10  # of files of more frames a sample is compared, spread evenly
 GREY_LEVELS = 65535
 BIG_ENDIAN = "highdicom reads no big-endian files"
-# Files on which highdicom is not asked, and why. tests/data_adapters/test_dicom_package_files.py checks the reasons.
+# Files on which highdicom is not asked, and why. tests/data_adapters/dicom/test_package_files.py checks the reasons.
 NOT_HIGHDICOM = {
     "OT-PAL-8-face.dcm": "highdicom reads no files without file meta information",
     "SC_rgb_small_odd.dcm": "highdicom stops at a reference that is not complete",

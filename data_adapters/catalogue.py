@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from data_adapters.archive import looks_like_zip
-from data_adapters.dicom_header import looks_like_dicom
+from data_adapters.dicom.header import looks_like_dicom
 from data_adapters.files import FileScan, Kind, kind_of
 from data_adapters.listing import Progress, is_dicomdir, listing
 from data_adapters.refusal import refusal

@@ -15,9 +15,9 @@ from data_adapters.dataset import DataSet, Finding, Size
 from data_adapters.institutional import SETTINGS, Institutional
 from data_adapters.leakage import EXAMPLES, Part, Print, Severity, fingerprints, leakage
 from data_adapters.path_vqa import PathVqa
-from data_adapters.published import Published
 from data_adapters.refusal import refusal
 from data_adapters.slake import Slake
+from data_adapters.tables.published import Published
 from data_adapters.vqa_rad import VqaRad
 from medfly.types import InputError
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data_adapters.path_vqa import PathVqa
-from data_adapters.published import Published
 from data_adapters.refusal import refusal
 from data_adapters.slake import Slake
+from data_adapters.tables.published import Published
 from data_adapters.vqa_rad import VqaRad
 
 DATA_SETS: tuple[type[Published], ...] = (Slake, VqaRad, PathVqa)

@@ -17,7 +17,7 @@ from typing import Literal
 
 from data_adapters.archive import looks_like_zip, member_bytes, open_member
 from data_adapters.dicom import looks_like_dicom
-from data_adapters.dicom_volume import SharedFile, dicom_volume
+from data_adapters.dicom.volume import SharedFile, dicom_volume
 from data_adapters.image import read_image
 from data_adapters.nifti import looks_like_nifti, read_nifti
 from data_adapters.refusal import refusal, refusing

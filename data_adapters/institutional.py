@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from data_adapters.columns import assign
 from data_adapters.dataset import Finding, Size
-from data_adapters.entries import Entry, Fault, Reader
 from data_adapters.refusal import refusal, refusing
-from data_adapters.row_checks import check_contents
-from data_adapters.rows import Contents, Row
-from data_adapters.table import Records, read_table
+from data_adapters.tables.columns import assign
+from data_adapters.tables.entries import Entry, Fault, Reader
+from data_adapters.tables.row_checks import check_contents
+from data_adapters.tables.rows import Contents, Row
+from data_adapters.tables.table import Records, read_table
 from medfly.types import InputError, Sample
 
 SETTINGS = "dataset.yaml"
@@ -53,7 +53,7 @@ class Institutional:
     path: the table, or the folder of a dataset.yaml (see `from_folder`).
     image_dir: where relative paths start, and which no path may leave; by default the table's folder.
     columns: what is held ("image", "question", "answer", "answer_type", "patient", "study", "split", "frame", "id")
-        → its column; by default by common names (data_adapters.columns).
+        → its column; by default by common names (data_adapters.tables.columns).
     subgroups: further columns to hand on in Sample.metadata; others are left behind, for they may name patients.
     encoding: of CSV and JSON. manifest: a file by data_adapters.splits; goes before a split column.
     skip: leave out rows at fault, which `validate` counts; else `samples` refuses a table that has any.

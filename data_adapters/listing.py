@@ -14,7 +14,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from data_adapters import archive
-from data_adapters.dicom_header import parse, quiet
+from data_adapters.dicom.header import parse, quiet
 from data_adapters.files import FileScan, file_bytes
 from data_adapters.refusal import refusing
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from data_adapters.dataset import Size
-from data_adapters.parquet import parquet_contents, parquet_files
-from data_adapters.plain_pickle import load_plain
-from data_adapters.published import Published
-from data_adapters.rows import Contents, Find, Row, is_yes_or_no, pictures_in, with_columns
+from data_adapters.tables.parquet import parquet_contents, parquet_files
+from data_adapters.tables.plain_pickle import load_plain
+from data_adapters.tables.published import Published
+from data_adapters.tables.rows import Contents, Find, Row, is_yes_or_no, pictures_in, with_columns
 
 EXPECTED = {"train": Size(19755, 2599), "val": Size(6279, 832), "test": Size(6761, 858)}
 EXPECTED_COPY = {"train": Size(19654), "val": Size(6259), "test": Size(6719)}

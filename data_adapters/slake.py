@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from data_adapters.dataset import Size
-from data_adapters.published import Published
 from data_adapters.refusal import refusal
-from data_adapters.rows import Contents, Find, Row, pictures_in, pictures_in_zip, read_rows
+from data_adapters.tables.published import Published
+from data_adapters.tables.rows import Contents, Find, Row, pictures_in, pictures_in_zip, read_rows
 
 FILES = {
     "train": ("train.json",),

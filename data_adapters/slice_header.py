@@ -19,7 +19,7 @@ from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
-from data_adapters.dicom_header import REPAIR, FrameHeader, quiet, sop_class_name
+from data_adapters.dicom.header import REPAIR, FrameHeader, quiet, sop_class_name
 from data_adapters.files import FileScan
 from data_adapters.refusal import refusal, refusing
 from data_adapters.stack import is_orientation

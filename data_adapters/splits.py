@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data_adapters.dataset import Finding
-from data_adapters.entries import Entry
 from data_adapters.institutional import EXAMPLES, Institutional
 from data_adapters.refusal import refusal, refusing
+from data_adapters.tables.entries import Entry
 from medfly.types import InputError
 
 FORMAT = "medfly split 1"

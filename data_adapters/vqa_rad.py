@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_adapters.dataset import Size
-from data_adapters.parquet import parquet_contents, parquet_files
-from data_adapters.published import Published
 from data_adapters.refusal import refusal
-from data_adapters.rows import Contents, Row, is_yes_or_no, pictures_in, read_rows
+from data_adapters.tables.parquet import parquet_contents, parquet_files
+from data_adapters.tables.published import Published
+from data_adapters.tables.rows import Contents, Row, is_yes_or_no, pictures_in, read_rows
 
 QUESTIONS = "VQA_RAD Dataset Public.json"
 IMAGES = "VQA_RAD Image Folder"

@@ -41,7 +41,7 @@ def impostors(tmp_path: Path) -> Path:
 
 
 def test_ask_uses_the_installed_packages(installed: Path, impostors: Path) -> None:
-    scan = str(get_testdata_file("CT_small.dcm", download=False))
+    scan = str(get_testdata_file("MR_small_RLE.dcm", download=False))
     command = [installed / "medfly", "ask", scan, "What modality is used to take this image?", "--json"]
     done = subprocess.run(command, cwd=impostors, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

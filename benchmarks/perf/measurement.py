@@ -37,7 +37,7 @@ def measured(folder: Path, image: Path, *, dtype: str, quantize: str | None, max
     from medfly.dragonfly.quantization import quantization
     from medfly.engine import MedFly
 
-    scan = read(image)
+    scan = read(image, frame=0)
     options = {"dtype": dtype, "device": "cpu", "quantization_config": quantize and quantization(quantize, "cpu")}
     files = weight_files(folder)
     size = sum(file.stat().st_size for file in files)

@@ -23,8 +23,9 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.pixels import apply_modality_lut
+from pydicom.pixels.processing import apply_modality_lut
 from pydicom.uid import (
+    UID,
     ComputedRadiographyImageStorage,
     CTImageStorage,
     ExplicitVRLittleEndian,
@@ -138,7 +139,7 @@ def _size(shape: tuple[int, int]) -> str:
     return f"{shape[1]} × {shape[0]}"
 
 
-def _write(folder: Path, number: int, shape: tuple[int, int], syntax: pydicom.uid.UID) -> Path:
+def _write(folder: Path, number: int, shape: tuple[int, int], syntax: UID) -> Path:
     """One file of 12 stored bits: blobs with noise, so that it compresses about as scans do."""
     folder.mkdir(exist_ok=True)
     is_ct = shape == CT_SHAPE
@@ -150,7 +151,7 @@ def _write(folder: Path, number: int, shape: tuple[int, int], syntax: pydicom.ui
     pixels = np.clip(1500 + 300 * waves + random.normal(0, 15, shape), 0, 4095).astype(np.uint16)
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID = CTImageStorage if is_ct else ComputedRadiographyImageStorage
     dataset.SOPInstanceUID, dataset.Modality = generate_uid(), "CT" if is_ct else "CR"
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2" if is_ct else "MONOCHROME1"

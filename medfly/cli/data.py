@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from data_adapters.dataset import DataSet, Finding, Size
     from data_adapters.institutional import Institutional
-    from data_adapters.published import Published
     from data_adapters.splits import Manifest
+    from data_adapters.tables.published import Published
 
 app = typer.Typer(help="Check, split and fetch sets of questions.", no_args_is_help=True)
 
@@ -154,8 +154,8 @@ def _table(
     manifest: Path | None = None,
     skip: bool = False,
 ) -> Institutional:
-    from data_adapters.columns import parse_columns
     from data_adapters.institutional import Institutional
+    from data_adapters.tables.columns import parse_columns
 
     given = parse_columns(columns) if columns else {}
     return Institutional(path, image_dir, given, encoding=encoding, manifest=manifest, skip=skip, name=str(path))

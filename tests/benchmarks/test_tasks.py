@@ -12,8 +12,8 @@ from PIL import Image
 from benchmarks.tasks import TASKS, Task, get_task
 from data_adapters.dataset import Finding, Size
 from data_adapters.path_vqa import PathVqa
-from data_adapters.published import Published
 from data_adapters.slake import Slake
+from data_adapters.tables.published import Published
 from data_adapters.vqa_rad import VqaRad
 from medfly.types import InputError, Sample
 

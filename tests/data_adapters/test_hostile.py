@@ -22,8 +22,9 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
-from data_adapters import dicom_pixels, read
-from data_adapters.dicom_header import MAX_INFLATED_BYTES
+from data_adapters import read
+from data_adapters.dicom import pixels as dicom_pixels
+from data_adapters.dicom.header import MAX_INFLATED_BYTES
 from data_adapters.isolation import close
 from medfly.types import InputError, Scan
 
@@ -194,7 +195,8 @@ def test_attack_is_refused(make_dataset: Make, to_bytes: Make, attack: Callable[
 
 MEMORY = """
 import json, resource, sys
-from data_adapters import dicom_pixels, read
+from data_adapters import read
+from data_adapters.dicom import pixels as dicom_pixels
 from data_adapters.isolation import close
 from medfly.types import InputError
 

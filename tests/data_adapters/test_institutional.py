@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from data_adapters.columns import parse_columns
-from data_adapters.entries import RowScan, fold
 from data_adapters.institutional import Institutional
+from data_adapters.tables.columns import parse_columns
+from data_adapters.tables.entries import RowScan, fold
 from medfly.types import InputError
 
 SECRET = "Doe^Jane"

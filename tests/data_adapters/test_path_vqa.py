@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.baselines import QuestionOnlyMajority
-from data_adapters import parquet
 from data_adapters.path_vqa import EXPECTED, PathVqa
-from data_adapters.plain_pickle import load_plain
+from data_adapters.tables import parquet
+from data_adapters.tables.plain_pickle import load_plain
 from data_adapters.vqa_rad import VqaRad
 from medfly.types import InputError, Sample
 

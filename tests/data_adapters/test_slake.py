@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_adapters.rows import is_inside
 from data_adapters.slake import EXPECTED, Slake
+from data_adapters.tables.rows import is_inside
 from medfly.types import InputError
 
 from .made_sets import make_slake, picture

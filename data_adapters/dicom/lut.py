@@ -12,7 +12,7 @@ from typing import get_args
 import numpy as np
 from pydicom.dataset import Dataset
 
-from data_adapters.dicom_header import REPAIR, FrameHeader, tag_name
+from data_adapters.dicom.header import REPAIR, FrameHeader, tag_name
 from data_adapters.refusal import refusal
 from medfly.types import VoiLut, Window, WindowFunction
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_adapters.refusal import refusal, refusing
-from data_adapters.rows import Contents, Row
 from data_adapters.source import read
+from data_adapters.tables.rows import Contents, Row
 from medfly.types import InputError, Scan
 
 if TYPE_CHECKING:

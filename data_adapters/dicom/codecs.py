@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 
-from data_adapters.dicom_header import REPAIR
+from data_adapters.dicom.header import REPAIR
 from data_adapters.refusal import refusal, refusing
 
 DECOMPRESS = "decompress it first, for instance with dcmdjpeg or gdcmconv --raw"

@@ -17,7 +17,7 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
 from data_adapters.dicom import DicomFile
-from data_adapters.dicom_overlay import _placed
+from data_adapters.dicom.overlay import _placed
 from medfly.types import Scan
 
 MakeDataset = Callable[..., FileDataset]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut
 
-from data_adapters.dicom_palette import expanded
+from data_adapters.dicom.palette import expanded
 
 Segment = tuple[int, list[int]]
 

@@ -19,8 +19,8 @@ from pydicom.sequence import Sequence
 from pydicom.sr.codedict import codes
 
 from data_adapters.dicom import DicomFile
-from data_adapters.dicom_geometry import VIEWS, affine
-from data_adapters.dicom_header import FrameHeader
+from data_adapters.dicom.geometry import VIEWS, affine
+from data_adapters.dicom.header import FrameHeader
 from medfly.types import Scan
 
 MakeDataset = Callable[..., FileDataset]

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.styles import Font
 
-from data_adapters.table import MAX_CELL, read_table
+from data_adapters.tables.table import MAX_CELL, read_table
 from medfly.types import InputError
 
 ROWS = [
@@ -141,7 +141,7 @@ def test_a_workbook_of_two_sheets_and_one_that_unpacks_too_far(tmp_path: Path, m
     book.save(tmp_path / "t.xlsx")
     with pytest.raises(InputError, match="2 sheets with cells"):
         read_table(tmp_path / "t.xlsx")
-    monkeypatch.setattr("data_adapters.table.MAX_UNPACKED", 1000)
+    monkeypatch.setattr("data_adapters.tables.table.MAX_UNPACKED", 1000)
     with pytest.raises(InputError, match="unpacks to over"):
         read_table(tmp_path / "t.xlsx")
 

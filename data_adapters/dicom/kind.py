@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from data_adapters.dicom_header import FrameHeader, tag_name
+from data_adapters.dicom.header import FrameHeader, tag_name
 from data_adapters.refusal import refusal
 
 TILED = (uid.VLWholeSlideMicroscopyImageStorage, uid.ConfocalMicroscopyTiledPyramidalImageStorage)

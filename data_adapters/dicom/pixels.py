@@ -14,10 +14,10 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.utils import as_pixel_options, get_expected_length
 
-from data_adapters.dicom_codecs import DECODERS, DECOMPRESS, as_array, codestream_size, decoded_frame
-from data_adapters.dicom_header import REPAIR, FrameHeader, frame_count, sop_class_name, tag_name, transfer_syntax
-from data_adapters.dicom_lut import descriptor, entries
-from data_adapters.dicom_palette import expanded
+from data_adapters.dicom.codecs import DECODERS, DECOMPRESS, as_array, codestream_size, decoded_frame
+from data_adapters.dicom.header import REPAIR, FrameHeader, frame_count, sop_class_name, tag_name, transfer_syntax
+from data_adapters.dicom.lut import descriptor, entries
+from data_adapters.dicom.palette import expanded
 from data_adapters.isolation import isolated
 from data_adapters.refusal import refusal, refusing
 

@@ -12,7 +12,7 @@ import re
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from data_adapters.dicom_header import FrameHeader
+from data_adapters.dicom.header import FrameHeader
 from data_adapters.refusal import refusal
 
 UNIT = "SUVbw"

@@ -1,7 +1,7 @@
 """DICOM → Scan, in the order that keeps the physics right.
 
 Limits from the header, one frame decoded, the frame's own header, padding from stored values, modality
-transformation, window suggestions, inversion, geometry, overlays. Each step has its module (dicom_*.py).
+transformation, window suggestions, inversion, geometry, overlays. Each step has its module.
 It knows one file and its frames. Which files make a series, and whole slides, are others' work.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from pydicom.uid import UID
 
-from data_adapters.dicom_geometry import affine, aspect, frame_order, laterality, spacing, view
-from data_adapters.dicom_header import (
+from data_adapters.dicom.geometry import affine, aspect, frame_order, laterality, spacing, view
+from data_adapters.dicom.header import (
     REPAIR,
     FrameHeader,
     frame_header,
@@ -24,12 +24,12 @@ from data_adapters.dicom_header import (
     quiet,
     transfer_syntax,
 )
-from data_adapters.dicom_icc import to_srgb
-from data_adapters.dicom_kind import checked_kind, remarks
-from data_adapters.dicom_lut import modality_values, suggestions
-from data_adapters.dicom_overlay import overlay
-from data_adapters.dicom_pixels import GREY, layout, padding_mask, palette_colours, stored_values, to_8bit
-from data_adapters.dicom_quantity import Greys, quantity
+from data_adapters.dicom.icc import to_srgb
+from data_adapters.dicom.kind import checked_kind, remarks
+from data_adapters.dicom.lut import modality_values, suggestions
+from data_adapters.dicom.overlay import overlay
+from data_adapters.dicom.pixels import GREY, layout, padding_mask, palette_colours, stored_values, to_8bit
+from data_adapters.dicom.quantity import Greys, quantity
 from data_adapters.refusal import refusal, refusing
 from medfly.types import Order, Scan
 

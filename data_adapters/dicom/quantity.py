@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.uid import RTDoseStorage
 
-from data_adapters.dicom_header import REPAIR, FrameHeader
-from data_adapters.dicom_suv import UNIT, suv_factor
+from data_adapters.dicom.header import REPAIR, FrameHeader
+from data_adapters.dicom.suv import UNIT, suv_factor
 from data_adapters.refusal import refusal
 from medfly.types import InputError, VoiLut, Window
 

@@ -16,11 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from data_adapters.conversations import Exchange, Unfit, exchanges, is_conversation
 from data_adapters.refusal import refusal
-from data_adapters.rows import answer_type, one_line
 from data_adapters.source import FileScan, read
-from data_adapters.table import Records
+from data_adapters.tables.conversations import Exchange, Unfit, exchanges, is_conversation
+from data_adapters.tables.rows import answer_type, one_line
+from data_adapters.tables.table import Records
 from medfly.types import Sample, Scan
 
 WHOLE_FLOAT = re.compile(r"^(\d+)\.0$")
@@ -91,7 +91,7 @@ class Fault:
 class Reader:
     """How the records of one table become entries.
 
-    columns: what is held → column (data_adapters.columns.assign). image_dir: what no path may leave.
+    columns: what is held → column (data_adapters.tables.columns.assign). image_dir: what no path may leave.
     subgroups: further columns for Sample.metadata.
     """
 

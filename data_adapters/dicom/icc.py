@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from data_adapters.dicom_header import REPAIR, FrameHeader
+from data_adapters.dicom.header import REPAIR, FrameHeader
 from data_adapters.isolation import isolated
 from data_adapters.refusal import refusal
 from medfly.types import InputError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from data_adapters.conversations import Exchange, Unfit, exchanges
+from data_adapters.tables.conversations import Exchange, Unfit, exchanges
 
 TWO = [
     Exchange("What is this?", "A chest X-ray.", ()),

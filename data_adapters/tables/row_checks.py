@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from data_adapters.dataset import Finding, Size
-from data_adapters.rows import Contents, Row, answer_type, is_answer, is_id, is_inside, is_number, is_yes_or_no
-from data_adapters.rows import one_line as tidy
+from data_adapters.tables.rows import Contents, Row, answer_type, is_answer, is_id, is_inside, is_number, is_yes_or_no
+from data_adapters.tables.rows import one_line as tidy
 
 EXAMPLES = 5
 EXAMPLE_LENGTH = 60

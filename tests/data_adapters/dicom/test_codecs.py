@@ -23,7 +23,7 @@ from pydicom.encaps import encapsulate, generate_frames, get_frame
 from pydicom.pixels import pack_bits
 
 from data_adapters import read
-from data_adapters.dicom_codecs import DECODERS, codestream_size
+from data_adapters.dicom.codecs import DECODERS, codestream_size
 from medfly.types import InputError
 
 Make = Callable[..., Any]

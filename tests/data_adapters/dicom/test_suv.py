@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from data_adapters.dicom import DicomFile
-from data_adapters.dicom_header import FrameHeader
-from data_adapters.dicom_suv import suv_factor
+from data_adapters.dicom.header import FrameHeader
+from data_adapters.dicom.suv import suv_factor
 from medfly.display import apply_window
 from medfly.types import InputError, Scan, Window
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from data_adapters.dicom import DicomFile
-from data_adapters.dicom_geometry import affine
+from data_adapters.dicom.geometry import affine
 from data_adapters.refusal import refusal
 from data_adapters.stack import stacked
 from medfly.types import InputError, Scan, Volume

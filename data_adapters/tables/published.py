@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from data_adapters.dataset import Finding, Size
 from data_adapters.refusal import refusal
-from data_adapters.row_checks import absent_splits, check_contents
-from data_adapters.rows import Contents, samples_of
+from data_adapters.tables.row_checks import absent_splits, check_contents
+from data_adapters.tables.rows import Contents, samples_of
 from medfly.types import InputError, Sample
 
 

@@ -20,7 +20,7 @@ from pydicom.uid import JPEG2000, ExplicitVRBigEndian, ImplicitVRLittleEndian, R
 
 from data_adapters import read
 from data_adapters.dicom import DicomFile
-from data_adapters.dicom_header import MAX_INFLATED_BYTES, FrameHeader, quiet
+from data_adapters.dicom.header import MAX_INFLATED_BYTES, FrameHeader, quiet
 from medfly.display import apply_window
 from medfly.types import InputError, VoiLut, Window
 

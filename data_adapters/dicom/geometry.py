@@ -13,7 +13,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from data_adapters.dicom_header import FrameHeader, frame_header
+from data_adapters.dicom.header import FrameHeader, frame_header
 from medfly.types import Order
 
 Spacing = tuple[float, float]

@@ -10,7 +10,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from data_adapters.dicom_pixels import MAX_PIXELS, Layout
+from data_adapters.dicom.pixels import MAX_PIXELS, Layout
 
 GROUPS = range(0x6000, 0x6100, 2)
 ROWS, COLUMNS, FRAMES, ORIGIN, FRAME_ORIGIN = 0x0010, 0x0011, 0x0015, 0x0050, 0x0051
