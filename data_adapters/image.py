@@ -31,7 +31,8 @@ PICTURE_WINDOW = Window(127.5, 255, "LINEAR_EXACT", source="8-bit picture")
 DEEP_GREY = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 ORIENTATION = 0x0112  # the EXIF and TIFF tag
 # Further TIFF tags
-NEW_SUBFILE_TYPE, BITS_PER_SAMPLE, PHOTOMETRIC, PLANAR_CONFIGURATION, SAMPLE_FORMAT = 254, 258, 262, 284, 339
+NEW_SUBFILE_TYPE, IMAGE_LENGTH, BITS_PER_SAMPLE, PHOTOMETRIC, STRIP_OFFSETS = 254, 257, 258, 262, 273
+ROWS_PER_STRIP, PLANAR_CONFIGURATION, SAMPLE_FORMAT = 278, 284, 339
 UNSIGNED, SIGNED = 1, 2
 BEGINNINGS = {
     b"II": "TIFF",
@@ -161,7 +162,21 @@ def _page(image: Image.Image, frame: int) -> list[str]:
     if deep_colour and _tiff_tag(image, PLANAR_CONFIGURATION, 1) == 2:
         # Pillow's picture of it is wrong, without a word.
         raise refusal("a TIFF with deep colours plane by plane", "pixel by pixel", "save it with interleaved channels")
+    _check_strips(image)
     return [f"frame {frame} of {count} (0-based)"] if count > 1 else []
+
+
+def _check_strips(image: Image.Image) -> None:
+    """Strips must cover all rows (TIFF 6.0, StripOffsets): Pillow leaves the rest black, without a word."""
+    strips = _tiff_tag(image, STRIP_OFFSETS, None)
+    if strips is None:  # tiles, or another format
+        return
+    height = _tiff_tag(image, IMAGE_LENGTH, image.height)  # as stored: Pillow's own is that of the upright picture
+    rows = min(_tiff_tag(image, ROWS_PER_STRIP, height), height)
+    planes = len(_tiff_tag(image, BITS_PER_SAMPLE, (8,))) if _tiff_tag(image, PLANAR_CONFIGURATION, 1) == 2 else 1
+    expected = -(-height // max(rows, 1)) * planes
+    if len(strips) < expected:
+        raise refusal(f"{len(strips)} strips in a TIFF", f"{expected:,} for its size", "fetch or export it again")
 
 
 def _remarks(image: Image.Image, data: bytes) -> list[str]:

@@ -11,7 +11,7 @@ from medfly.types import Answer, Evidence, InputError, Region, Sample, Scan, Voi
 
 if TYPE_CHECKING:
     from medfly.engine import MedFly, load
-    from medfly.montage import montage
+    from medfly.tiling import montage
 
 __version__ = "0.1.0"
 __all__ = [
@@ -36,7 +36,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(engine, name)
     if name == "montage":
-        from medfly.montage import montage
+        from medfly.tiling import montage
 
         return montage
     raise AttributeError(f"module 'medfly' has no attribute {name!r}")

@@ -128,7 +128,8 @@ def parse(data: bytes) -> Dataset:
             stream.seek(0)
         dataset = dcmread(stream, force=True)
         if len(dataset) == 0:
-            raise refusal("no DICOM data elements", "a whole DICOM file", REPAIR)
+            found = "no data element that is whole: the file may be cut short"
+            raise refusal(found, "a whole DICOM file", REPAIR)
         return dataset
 
 

@@ -20,7 +20,7 @@ from data_adapters import Catalogue, catalogue, read
 from data_adapters.catalogue import Series
 from data_adapters.files import naming
 from data_adapters.listing import is_collection
-from medfly.montage import FRAMES, montage
+from medfly.tiling import FRAMES, montage
 from medfly.types import InputError, Scan, Volume
 
 KEY_FRAMES = 5

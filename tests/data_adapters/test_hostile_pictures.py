@@ -293,3 +293,18 @@ def test_mutated_slides(data: st.DataObject, tmp_path: Path) -> None:
     path.write_bytes(mutated(data.draw, stream.getvalue(), 900))
     looks_like_slide(path)
     opened(path.read_bytes(), lambda _: open_slide(path).thumbnail(32))
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_tiff_with_fewer_strips_than_rows(planar: str) -> None:
+    """Found by mutations: a height of thousands over one strip came out black, without a word."""
+    stream = io.BytesIO()
+    pixels = COLOUR if planar == "contig" else COLOUR.transpose(2, 0, 1)
+    tifffile.imwrite(stream, pixels, rowsperstrip=4, photometric="rgb", planarconfig=planar)
+    whole = stream.getvalue()
+    scan = read_image(whole)
+    assert isinstance(scan, Scan) and np.array_equal(scan.pixels, COLOUR)
+    length = whole.index(struct.pack("<HHII", 257, 4, 1, 12))  # ImageLength
+    planes = 1 if planar == "contig" else 3
+    taller = whole[: length + 8] + struct.pack("<I", 40) + whole[length + 12 :]
+    refused(f"{3 * planes} strips in a TIFF; expected {10 * planes}", read_image, taller)

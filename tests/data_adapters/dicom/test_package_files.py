@@ -22,7 +22,7 @@ from medfly.types import InputError, Scan
 
 FOLDERS = package_folders()
 ROOT = FOLDERS["pydicom"]
-PAGE = Path(__file__).parents[2] / "docs" / "dicom_files.md"
+PAGE = Path(__file__).parents[3] / "docs" / "dicom_files.md"
 
 # Files with pixel data that are refused, and words that the refusal must hold.
 REFUSED = {
@@ -31,7 +31,7 @@ REFUSED = {
     "meta_missing_tsyntax.dcm": "Photometric Interpretation (0028,0004) that is absent",  # no image attributes
     "nested_priv_SQ.dcm": "Photometric Interpretation (0028,0004) that is absent",  # the same
     "badVR.dcm": "Number of Frames (0028,0008)",  # "1A"
-    "emri_small_jpeg_2k_lossless_too_short.dcm": "no DICOM data elements",
+    "emri_small_jpeg_2k_lossless_too_short.dcm": "no data element that is whole",
 }
 JPEG = ("JPEG Baseline", "JPEG Extended")  # of which decoders differ by up to 3 of 255 levels
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medfly import geometry
-from medfly.montage import montage
+from medfly.tiling import montage
 from medfly.types import Box, FrameBox, InputError, Scan, Tile, Volume, Window
 
 
