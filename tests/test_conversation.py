@@ -78,8 +78,8 @@ def test_an_answer_with_special_tokens_in_it_stays_text(fly: MedFly) -> None:
 
 
 def test_evidence_of_a_later_turn(tiny_model: Path) -> None:
-    scan = Scan(np.random.default_rng(1).normal(0, 300, (50, 60)).astype(np.float32))
-    chat = medfly.load(str(tiny_model), device="cpu").chat(scan, window="1500/-600", levels=("low", "medium"))
+    scan = Scan(np.random.default_rng(1).normal(0, 300, (50, 60)).astype(np.float32), unit="HU")
+    chat = medfly.load(str(tiny_model), device="cpu").chat(scan, window="lung", levels=("low", "medium"))
     first, second = (chat.ask("Where?", max_new_tokens=3) for _ in range(2))
     assert first.evidence is not None and second.evidence is not None
     assert len(second.evidence.regions) == 5

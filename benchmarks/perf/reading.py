@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
+import torch
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.pixels.processing import apply_modality_lut
@@ -61,10 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, files in made(Path(folder), options.slices):
             results[name] = compared(files, options.repeats)
             print("{:<46}{:>26}{:>26}{:>24}".format(name, *map(cell, results[name].values())), flush=True)
-        results["overlap"] = overlap(Path(folder), options.slices, options.repeats)
-    seconds = results["overlap"]
-    print(f"\n{options.slices} slices (JPEG 2000) and the mini, one question each, seconds:")
-    print("one after the other {}, read ahead {}, ratio {}".format(*map(cell, seconds.values())))
+        print(f"\n{options.slices} slices (JPEG 2000) and the mini, one question each, seconds:")
+        for threads in (torch.get_num_threads(), 1):
+            found = overlap(Path(folder), options.slices, options.repeats, threads)
+            results[f"overlap, {threads} threads"] = found
+            text = "the model on {} threads: one after the other {}, read ahead {}, ratio {}"
+            print(text.format(threads, *map(cell, found.values())), flush=True)
     if options.json:
         options.json.write_text(json.dumps({"machine": facts, "results": results}) + "\n")
     return 0
@@ -102,8 +105,12 @@ def plain(file: Path) -> np.ndarray:
     return np.asarray(Image.fromarray(np.rint(brightness * 255).astype(np.uint8)).convert("RGB"))
 
 
-def overlap(folder: Path, count: int, repeats: int) -> dict[str, Any]:
-    """Seconds for one question about each slice: with nothing read ahead, and as `medfly eval` and `medfly ask` do."""
+def overlap(folder: Path, count: int, repeats: int, threads: int) -> dict[str, Any]:
+    """Seconds for one question about each slice: with nothing read ahead, and as `medfly eval` and `medfly ask` do.
+
+    threads: of the model; with fewer than there are cores, one is free to read, as it is beside a GPU.
+    """
+    torch.set_num_threads(threads)
     fly = medfly.load("mini", device="cpu")
     files = sorted((folder / f"ct-{JPEG2000Lossless.keyword}").iterdir())[:count]
     samples = [Sample(number, str(number), QUESTION, FileScan(file)) for number, file in enumerate(files)]
