@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -49,7 +50,18 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for split in ("train", "validate"):
         (folder / "slake" / f"{split}.json").write_text(json.dumps(rows))
     (folder / "recipe.yaml").write_text(RECIPE.format(data=folder / "slake"))
+    series = Path(str(get_testdata_file("CT_small.dcm", download=False))).parent / "dicomdirtests" / "77654033" / "CT2"
+    shutil.copytree(series, folder / "study")
+    asked = [
+        f"slices/{number}.png,Is the liver healthy?,{'Yes' if number % 2 else 'No'},P{number}" for number in range(12)
+    ]
+    (folder / "questions.csv").write_text("\n".join(["image,question,answer,patient", *asked]))
+    (folder / "slices").mkdir()
+    for number in range(12):
+        Image.fromarray(rng.integers(0, 256, (9, 8), np.uint8)).save(folder / "slices" / f"{number}.png")
     return {
+        "STUDY": str(folder / "study"),
+        "TABLE": str(folder / "questions.csv"),
         "SCAN": str(get_testdata_file("CT_small.dcm", download=False)),
         "SLAKE": str(folder / "slake"),
         "CONFIG.yaml": str(folder / "recipe.yaml"),
@@ -81,13 +93,60 @@ def test_a_command_of_the_readme(verb: str, names: dict[str, str], tmp_path: Pat
         assert list(tmp_path.glob("runs/*/model/model.safetensors"))
 
 
-def published_commands() -> list[list[str]]:
-    section = README[README.index("## The published checkpoints") : README.index("## Results")]
+def commands_of(heading: str) -> list[list[str]]:
+    """The words behind `medfly` in the section's one block of commands."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     (block,) = re.findall(r"```shell\n(.*?)```", section, re.S)
     return [shlex.split(line)[1:] for line in block.splitlines()]
 
 
-@pytest.mark.parametrize("words", published_commands(), ids=lambda words: " ".join(words[:1] + words[-1:]))
+@pytest.mark.parametrize("words", commands_of("Scans"), ids=lambda words: words[4])
+def test_a_command_about_a_study(
+    words: list[str],
+    names: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main([names.get(word, word) for word in words])
+    said = capsys.readouterr().out
+    assert ended.value.code in (0, None) and "Research use only" in said
+    if "--save_figure" in words:
+        assert (tmp_path / "montage.png").stat().st_size > 10_000 and "montage of frames 0, 1, 2, 3 of 4" in said
+    else:
+        assert said.count("Q  Is the liver healthy?") == 6  # three frames in two windows
+
+
+def test_the_commands_about_data_sets(
+    names: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fetch, check, split = commands_of("Data sets")
+    assert fetch[:2] == ["data", "fetch"]  # run in tests/cli/test_data.py, beside a server that stands in for the hub
+    with pytest.raises(SystemExit) as ended:
+        main([names.get(word, word) for word in check])
+    out, err = capsys.readouterr()
+    said = " ".join(out.split())
+    assert not err.startswith("medfly: "), err
+    assert ended.value.code == 1 and "expected 4,919" in said and "CC BY 4.0" in said  # two rows are not SLAKE
+    with pytest.raises(SystemExit) as ended:
+        main([names.get(word, word) for word in split])
+    assert ended.value.code in (0, None)
+    assert set(json.loads((tmp_path / "manifest.json").read_text())["splits"]) == {"train", "validate", "test"}
+
+
+def test_the_reader_for_monai(names: dict[str, str]) -> None:
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.S) if "MedFlyReader" in block]
+    scope: dict = {}
+    exec(code, scope)
+    assert scope["load"]({"image": names["SCAN"]})["image"].shape == (128, 128)
+
+
+@pytest.mark.parametrize(
+    "words", commands_of("The published checkpoints"), ids=lambda words: " ".join(words[:1] + words[-1:])
+)
 def test_a_command_about_published_checkpoints(
     words: list[str], names: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,7 +100,8 @@ def run(
     fly = open_model(model)
     if not no_image and manner.evidence and (note := evidence_note(fly.model)):
         print(f"medfly: {note}", file=sys.stderr)
-    said: list[tuple[Shot, Answer]] = []
+    said: list[tuple[str, Answer]] = []  # without the shots: a folder's pixels are not kept
+    figures: list[Image.Image] = []
     failed = 0
     shots = [Shot("no image")] if no_image else ahead(partial(_shot, fly, item, window) for item, window in todo)
     for shot in shots:
@@ -108,13 +109,18 @@ def run(
             failed += 1
             print(f"medfly: {shot}", file=sys.stderr)
             continue
-        said += [(shot, answer) for answer in _told(fly, shot, questions, manner, as_json)]
-        if figure is not None and len(said) > MOST_FIGURES:
-            raise InputError(f"--save_figure: over {MOST_FIGURES} answers; expected fewer in one picture: leave it off")
-    if len({shot.name for shot, _ in said}) > 1 and not as_json:
+        answers = _told(fly, shot, questions, manner, as_json)
+        said += [(shot.name, answer) for answer in answers]
+        if figure is not None:
+            if len(said) > MOST_FIGURES:
+                raise InputError(
+                    f"--save_figure: over {MOST_FIGURES} answers; expected fewer in a picture: leave it off"
+                )
+            figures += _figures(shot, answers)
+    if len({name for name, _ in said}) > 1 and not as_json:
         _show_tally(questions, said, Console())
-    if figure is not None and said:
-        drawing.save(drawing.stack([_figure(shot, answer) for shot, answer in said]), figure)
+    if figure is not None and figures:
+        drawing.save(drawing.stack(figures), figure)
     if failed:
         raise InputError(f"{failed} scans could not be shown, see above; expected none: the others were answered")
 
@@ -158,9 +164,10 @@ def _told(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner, as_
     return answers
 
 
-def _figure(shot: Shot, answer: Answer) -> Image.Image:
+def _figures(shot: Shot, answers: Sequence[Answer]) -> list[Image.Image]:
     assert shot.scan is not None  # --no_image and --save_figure do not go together
-    return drawing.answer_figure(shot.scan.display(shot.window), answer, aspect=shot.scan.pixel_aspect)
+    picture, aspect = shot.scan.display(shot.window), shot.scan.pixel_aspect
+    return [drawing.answer_figure(picture, answer, aspect=aspect) for answer in answers]
 
 
 def _answers(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner) -> Iterator[Answer]:
@@ -257,16 +264,16 @@ def _show_details(answer: Answer, scan: Scan | None, console: Console) -> None:
         console.print(Text("   " + wording.levels_line(answer), style="dim"))
 
 
-def _show_tally(questions: Sequence[str], said: Sequence[tuple[Shot, Answer]], console: Console) -> None:
+def _show_tally(questions: Sequence[str], said: Sequence[tuple[str, Answer]], console: Console) -> None:
     """Which answers were given how often: nothing is decided by a majority, the reader sees them all."""
     table = Table(title="all together", title_justify="left", title_style="bold", box=None, padding=(0, 2))
     for heading in ("question", "answer", "scans", "which"):
         table.add_column(heading, header_style="dim")
     for question in questions:
         names: dict[str, list[str]] = {}
-        for shot, answer in said:
+        for name, answer in said:
             if answer.question == question:
-                names.setdefault(wording.answer_line(answer), []).append(shot.name)
+                names.setdefault(wording.answer_line(answer), []).append(name)
         for text, which in sorted(names.items(), key=lambda one: -len(one[1])):
             shown = "; ".join(which[:3]) + ("; …" if len(which) > 3 else "")
             table.add_row(Text(question), Text(text, style=ANSWER), str(len(which)), Text(shown, style="dim"))
