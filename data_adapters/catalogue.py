@@ -20,7 +20,7 @@ from data_adapters.listing import Progress, is_dicomdir, listing
 from data_adapters.refusal import refusal
 from data_adapters.series import SliceSeries, arrange, open_series, patient_of
 from data_adapters.slice_header import SliceHeader, read_slice_header
-from medfly.types import InputError, Order, Scan, ScanLoader, Volume
+from medfly.types import InputError, Order, Scan, ScanLoader, Volume, Window
 
 NAMED = 5  # so many series are named where a choice is asked for
 
@@ -32,7 +32,7 @@ class Series:
     label: safe to show and to log. kind: by content.
     images: how many slices or frames; None where only opening tells (pictures, NIfTI, slides).
     size: (columns, rows). modality, body_part: as DICOM codes them.
-    order, gap, notes: those of the Volume that `open` gives, as far as they are known before.
+    order, gap, notes, window: those of the Volume that `open` gives, as far as they are known before.
     localiser: an overview that other series are planned on.
     files: in order; description, number, uid: as the file has them. They may hold names, and repr leaves them out.
     """
@@ -48,13 +48,14 @@ class Series:
     gap: float | None = None
     localiser: bool = False
     notes: tuple[str, ...] = ()
+    window: Window | None = None
     description: str = field(default="", repr=False)
     number: int | None = field(default=None, repr=False)
     uid: str = field(default="", repr=False)
 
     def open(self) -> Scan | Volume:
         """A Volume whose slices are read when they are asked for, or a single image. Raises InputError."""
-        return open_series(self.files, self.order, self.gap, self.notes)
+        return open_series(self.files, self.order, self.gap, self.notes, self.window)
 
     def loaders(self) -> tuple[ScanLoader, ...]:
         """A picklable loader for each image. A file of which only opening tells how many it has is opened."""
@@ -230,6 +231,7 @@ def _series(place: str, stack: SliceSeries) -> Series:
         gap=stack.gap,
         localiser=first.is_localiser,
         notes=stack.notes,
+        window=stack.window,
         description=first.texts["SeriesDescription"],
         number=first.series_number,
         uid=first.texts["SeriesInstanceUID"],

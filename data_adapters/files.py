@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from typing import Literal
 from data_adapters.archive import looks_like_zip, member_bytes, open_member
 from data_adapters.dicom import looks_like_dicom
 from data_adapters.dicom.volume import SharedFile, dicom_volume
-from data_adapters.image import read_image
+from data_adapters.image import Picture, read_image
 from data_adapters.nifti import looks_like_nifti, read_nifti
 from data_adapters.refusal import refusal, refusing
 from data_adapters.slide import DICOM_WSI, looks_like_slide, open_slide
@@ -71,6 +71,12 @@ class FileScan:
                 known = hashlib.file_digest(stream, "sha256").hexdigest() + (f"#{self.frame}" if self.frame else "")
             object.__setattr__(self, "_content_hash", known)  # frozen for callers; a cache is no field
         return known
+
+    def page(self, picture: Picture) -> FileScan:
+        """The same file at the frame of `picture`, which was made of its bytes, so that nothing is hashed again."""
+        scan = replace(self, frame=picture.frame)
+        object.__setattr__(scan, "_content_hash", picture.content_hash)
+        return scan
 
     def __call__(self) -> Scan:
         """Read the frame now. Raises InputError as `data_adapters.read` does."""
@@ -153,7 +159,14 @@ def open_file(source: FileScan | bytes, frame: int | None) -> Scan | Volume:
         if isinstance(source, bytes):
             return _opened(_Origin(name, functools.partial(bytes, source), source[:HEAD_BYTES], None), frame)
         path = None if source.member is not None else regular_file(source.path)
-        return _opened(_Origin(name, source.data, source.head(), path), frame)
+        opened = _opened(_Origin(name, source.data, source.head(), path), frame)
+        return _by_name(opened, source) if isinstance(opened, Volume) else opened
+
+
+def _by_name(volume: Volume, source: FileScan) -> Volume:
+    """Loaders that hold the bytes of a picture → loaders that name its file, and are small when they are pickled."""
+    loaders = tuple(source.page(loader) if isinstance(loader, Picture) else loader for loader in volume.loaders)
+    return replace(volume, loaders=loaders)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from data_adapters.files import FileScan, naming, open_file
 from data_adapters.refusal import refusal
 from data_adapters.slice_header import APART, SliceHeader, read_slice_header
 from data_adapters.stack import along_normal, is_parallel, places, stacked
-from medfly.types import InputError, Order, Scan, Volume
+from medfly.types import InputError, Order, Scan, Volume, Window, one_window
 
 # Their single frames follow one another; others' (CR, MG, OT, SC) are views, in no order but their numbers'.
 IN_TIME = ("US", "IVUS", "XA", "RF", "NM", "ES", "IVOCT")
@@ -50,17 +50,26 @@ class SliceSeries:
     def images(self) -> int:
         return sum(header.frames for header in self.headers)
 
+    @property
+    def window(self) -> Window | None:
+        """See Volume.window: of an MR whose slices suggest different ones."""
+        return one_window([header.window for header in self.headers], f"median of {len(self.headers)} slices")
+
     def open(self) -> Scan | Volume:
         """A Volume whose slices are read when they are asked for, or the only image. Raises InputError."""
-        return open_series([header.where for header in self.headers], self.order, self.gap, self.notes)
+        return open_series([header.where for header in self.headers], self.order, self.gap, self.notes, self.window)
 
 
 def open_series(
-    files: Sequence[FileScan], order: Order | None, gap: float | None, notes: tuple[str, ...]
+    files: Sequence[FileScan],
+    order: Order | None,
+    gap: float | None,
+    notes: tuple[str, ...],
+    window: Window | None,
 ) -> Scan | Volume:
     """The files of one series: a Volume of several slices, or all that is in a single file. Raises InputError."""
     if len(files) > 1:
-        return Volume(tuple(files), order or "pages", gap, notes)
+        return Volume(tuple(files), order or "pages", gap, notes, window)
     opened = open_file(files[0], None)
     return replace(opened, notes=(*opened.notes, *notes))
 

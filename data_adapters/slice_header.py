@@ -6,6 +6,7 @@ Names, identifiers, dates and descriptions are kept for the caller's own use: no
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import zlib
@@ -20,9 +21,11 @@ from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
 from data_adapters.dicom.header import REPAIR, FrameHeader, quiet, sop_class_name
+from data_adapters.dicom.lut import first_window
 from data_adapters.files import FileScan
 from data_adapters.refusal import refusal, refusing
 from data_adapters.stack import is_orientation
+from medfly.types import InputError, Window
 
 DAMAGED = "a DICOM header that cannot be parsed"
 MAX_DEFLATED_BYTES = 4 * 1024**2
@@ -65,6 +68,10 @@ OTHERS = (
     "PixelSpacing",
     "ImageOrientationPatient",
     "ImagePositionPatient",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "VOILUTSequence",
 )
 TAGS = {keyword: Tag(keyword) for keyword in (*APART, *TEXTS, *NUMBERS, *OTHERS)}
 # Of these the bytes are the text (PS3.5 6.2): no character set, no binary number. Taken as such they cost a tenth.
@@ -77,6 +84,7 @@ class SliceHeader:
 
     texts: keyword → free text, UID or date, as the file has it. apart: keyword → value, of those in APART.
     orientation, position: six cosines and three millimetres (PS3.3 C.7.6.2.1.1); both or neither.
+    window: the first one of an MR, whose values have no unit that would make one window right for all slices.
     """
 
     where: FileScan = field(repr=False)
@@ -93,6 +101,7 @@ class SliceHeader:
     spacing: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
     position: tuple[float, ...] | None
+    window: Window | None = None
 
     @property
     def is_localiser(self) -> bool:
@@ -157,7 +166,13 @@ def _slice_header(dataset: Dataset, where: FileScan) -> SliceHeader:
         spacing=_numbers(dataset, "PixelSpacing", 2),
         orientation=orientation if placed else None,
         position=position if placed else None,
+        window=_window(header),
     )
+
+
+def _window(header: FrameHeader) -> Window | None:
+    with contextlib.suppress(InputError):  # a damaged one is told when the file is opened
+        return first_window(header) if header.code("Modality") == "MR" else None
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

@@ -62,23 +62,24 @@ def open_slide(path: Path) -> Slide:
         raise refusal("a whole slide, and no OpenSlide to read it", "the extra [slides]", INSTALL)
     with refusing("a slide that cannot be opened", "a readable file", "check the path"):
         facts = _described(path)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
     microns = tuple(facts["microns"]) if facts["microns"] else None
-    return Slide(path, tuple(facts["size"]), microns, digest)
+    return Slide(path, tuple(facts["size"]), microns)
 
 
 @dataclass(frozen=True)
 class Slide:
-    """size: (width, height) of level 0 in pixels. microns_per_pixel: there, along x and y; None where not stated.
-
-    input_hash: SHA-256 of the file at `path`; of a format of several files it covers that one only.
-    """
+    """size: (width, height) of level 0 in pixels. microns_per_pixel: there, along x and y; None where not stated."""
 
     path: Path
     size: tuple[int, int]
     microns_per_pixel: tuple[float, float] | None
-    input_hash: str
+
+    @property
+    def input_hash(self) -> str:
+        """SHA-256 of the file at `path`, computed once; of a format of several files it covers that one only."""
+        with refusing("a slide that cannot be read", "a readable file", "check the path"):
+            status = self.path.stat()
+            return _sha256(self.path.absolute(), status.st_size, status.st_mtime_ns)
 
     def thumbnail(self, max_side: int = 2048) -> Scan:
         """The whole slide, [H, W, 3] uint8, the longer side at most max_side pixels and never enlarged."""
@@ -130,6 +131,12 @@ class Slide:
             notes.append("no µm per pixel stated")
         tile = Tile(frame=0, box=(0, 0, width, height), source=box)
         return Scan(pixels, spacing=spacing, tiles=(tile,), input_hash=self.input_hash, notes=tuple(notes))
+
+
+@functools.lru_cache(maxsize=64)  # a gigabyte takes seconds, and regions are asked for one after the other
+def _sha256(path: Path, _size: int, _time: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tissue(pixels: np.ndarray) -> np.ndarray:

@@ -15,11 +15,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medfly import wording
 from medfly.display import chosen_window
-from medfly.types import InputError, Scan, Tile, VoiLut, Volume, Window
+from medfly.types import InputError, Scan, Tile, VoiLut, Volume, Window, one_window
 
 FRAMES = 16
 CELL = 512
 """Longer side of a frame in the montage, at most; smaller frames keep their size."""
+MOST_FRAMES = 144
+"""More would be stamps of a few pixels to a model, and gigabytes to us."""
 LABEL = 0.07
 """Height of the line above a frame, as a share of the cell's width."""
 
@@ -29,7 +31,8 @@ def montage(
 ) -> Scan:
     """Frames side by side, row by row: a Scan with [H, W] float32 or [H, W, 3] uint8, already windowed.
 
-    frames: 0-based indices, by default 16 spread evenly. window: see `Scan.display`; by default each frame's own.
+    frames: 0-based indices, at most 144, by default 16 spread evenly.
+    window: for all frames, see `Scan.display`; by default their own or, where those differ, the median of them.
     Raises InputError for a frame that is not there and for a window that does not fit.
     """
     chosen = volume.key_frames(FRAMES) if frames is None else tuple(frames)
@@ -37,6 +40,8 @@ def montage(
     if outside or not chosen:
         found = f"frame {outside[0]}" if outside else "no frames"
         raise InputError(f"montage: found {found}; expected 0 to {len(volume) - 1}: choose frames in this range")
+    if len(chosen) > MOST_FRAMES:
+        raise InputError(f"montage: found {len(chosen)} frames; expected at most {MOST_FRAMES}: choose fewer")
     first = volume[chosen[0]]
     cell = _cell(first)
     label = max(round(cell[0] * LABEL), 12)
@@ -48,11 +53,14 @@ def montage(
         scan = first if place == 0 else volume[frame]
         left, top = place % columns * cell[0], place // columns * (cell[1] + label) + label
         width, height = _size(scan, cell)
-        canvas.paste(Image.fromarray(scan.display(window)).resize((width, height)), (left, top))
-        _number(canvas, f"frame {frame}", (left, top - label), label)
-        tiles.append(Tile(frame, (left, top, left + width, top + height), (0, 0, *scan.size)))
         windows.append(chosen_window(scan, window))
+        canvas.paste(Image.fromarray(scan.display(windows[-1])).resize((width, height)), (left, top))
+        _number(canvas, frame, (left, top - label), (cell[0], label))
+        tiles.append(Tile(frame, (left, top, left + width, top + height), (0, 0, *scan.size)))
         hashes.append(scan.input_hash)
+    common = one_window(windows, f"median of {len(windows)} frames") if None not in windows else None
+    if common is not None:
+        return montage(volume, chosen, window=common)
     return _composed(np.asarray(canvas), first, chosen, tiles, windows, hashes, len(volume))
 
 
@@ -70,9 +78,11 @@ def _size(scan: Scan, cell: tuple[int, int]) -> tuple[int, int]:
     return max(min(round(width * scale), cell[0]), 1), max(min(round(height * scale), cell[1]), 1)
 
 
-def _number(canvas: Image.Image, text: str, corner: tuple[int, int], height: int) -> None:
+def _number(canvas: Image.Image, frame: int, corner: tuple[int, int], space: tuple[int, int]) -> None:
+    """In the line above a frame; the number alone where there is no room for more."""
+    (x, y), (width, height) = corner, space
     font = ImageFont.load_default(size=max(round(height * 0.75), 8))
-    x, y = corner
+    text = f"frame {frame}" if font.getlength(f"frame {frame}") <= width - 4 else str(frame)
     ImageDraw.Draw(canvas).text((x + 2, y + height / 2), text, font=font, fill=(255, 255, 255), anchor="lm")
 
 
@@ -86,9 +96,9 @@ def _composed(
     count: int,
 ) -> Scan:
     shown = dict.fromkeys(wording.window_line({"window": window and window.to_dict()}) for window in windows)
-    note = f"montage of frames {', '.join(map(str, chosen))} of {count} (0-based), each in its own window"
+    how = next(iter(shown)) if len(shown) == 1 else "each in its own window"
     grey = bool((pixels == pixels[..., :1]).all())
-    identity = Window(127.5, 255, "LINEAR_EXACT", source=f"montage: {'; '.join(shown)}"[:200])
+    identity = Window(127.5, 255, "LINEAR_EXACT", source=f"montage: {how}")
     return Scan(
         pixels[..., 0].astype(np.float32) if grey else pixels,
         windows=(identity,) if grey else (),
@@ -97,5 +107,5 @@ def _composed(
         tiles=tuple(tiles),
         frame=chosen[0],
         input_hash=hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
-        notes=(note if len(shown) > 1 else note.replace(", each in its own window", f", {next(iter(shown))}"),),
+        notes=(f"montage of frames {', '.join(map(str, chosen))} of {count} (0-based), {how}",),
     )

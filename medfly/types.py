@@ -60,6 +60,22 @@ class VoiLut:
         return {"first": self.first, "entries": len(self.entries), "bits": self.bits, "source": self.source}
 
 
+def one_window(windows: Sequence[Window | VoiLut | None], source: str) -> Window | None:
+    """One window for pictures that suggest different ones: the medians of their centers and widths.
+
+    windows: the first suggestion of each, None where it has none. source: what the result is said to come from.
+    None where all agree, where none has one, and for tables and functions of different kinds.
+    """
+    known = [window for window in windows if isinstance(window, Window)]
+    if any(isinstance(window, VoiLut) for window in windows) or len({window.function for window in known}) != 1:
+        return None
+    pairs = [(window.center, window.width) for window in known]
+    if len(known) == len(windows) and len(set(pairs)) == 1:
+        return None
+    center, width = np.median(pairs, axis=0)
+    return Window(float(center), float(width), known[0].function, source)
+
+
 @dataclass(frozen=True)
 class FrameBox:
     """A rectangle on one frame of a volume: box in that frame's source pixels."""
@@ -167,12 +183,15 @@ class Volume(Sequence[Scan]):
         cine, dynamic studies), or nothing but the file's own ("pages").
     gap: millimetres between the centres of neighbouring slices; None where unknown, uneven or no space.
     notes: remarks on the whole, such as a missing slice; never patient data.
+    window: one for all frames, where their own windows differ and make brightness jump between neighbours; it goes
+        before a frame's own, which stay its next suggestions.
     """
 
     loaders: tuple[ScanLoader, ...]
     order: Order
     gap: float | None = None
     notes: tuple[str, ...] = ()
+    window: Window | None = None
 
     def __len__(self) -> int:
         return len(self.loaders)
@@ -186,7 +205,10 @@ class Volume(Sequence[Scan]):
         if isinstance(frames, range):
             return [self[frame] for frame in frames]
         scan = self.loaders[frames]()
-        return dataclasses.replace(scan, frame=frames, notes=(*scan.notes, *self.notes))
+        windows = scan.windows
+        if self.window is not None and scan.pixels.ndim == 2:
+            windows = (self.window, *windows)
+        return dataclasses.replace(scan, frame=frames, windows=windows, notes=(*scan.notes, *self.notes))
 
     def __iter__(self) -> Iterator[Scan]:
         return (self[frame] for frame in range(len(self)))

@@ -91,4 +91,9 @@ def place_line(region: Region) -> str:
 
 
 def millimetre_line(size: tuple[float, float] | None) -> str:
-    return "size unknown" if size is None else f"{size[0]:.0f} × {size[1]:.0f} mm"
+    """size: width and height in millimetres; of a slide's region they are shown in micrometres."""
+    if size is None:
+        return "size unknown"
+    if max(size) < 1:
+        return f"{size[0] * 1000:.0f} × {size[1] * 1000:.0f} µm"
+    return f"{size[0]:.0f} × {size[1]:.0f} mm"

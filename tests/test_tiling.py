@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medfly import geometry
+from medfly.display import chosen_window
 from medfly.tiling import montage
 from medfly.types import Box, FrameBox, InputError, Scan, Tile, Volume, Window
 
@@ -61,6 +62,39 @@ def test_window_is_applied_once_and_said() -> None:
     values = [inside(scan.display(), tile.box)[0, 0, 0] for tile in scan.tiles]
     assert values[0] == 0 and values[1] == 0 and 120 <= values[2] <= 135  # 0, 100 and 200 around level 200
     assert "100/200" in scan.notes[0] and "100/200" in scan.windows[0].source
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A frame of its own range and without a window."""
+
+    top: float
+    content_hash: str = "a"
+
+    def __call__(self) -> Scan:
+        return Scan(np.random.default_rng(0).uniform(0, self.top, (30, 40)).astype(np.float32))
+
+
+def test_frames_of_different_windows_are_shown_in_one() -> None:
+    """Else the same value would be black in one frame and white in the next."""
+    scan = montage(Volume(tuple(Noise(top) for top in (100.0, 110.0, 120.0, 130.0, 9000.0)), "space"))
+    middle = chosen_window(Noise(120.0)())
+    assert isinstance(middle, Window)
+    for tile, top in zip(scan.tiles, (100.0, 110.0, 120.0, 130.0, 9000.0), strict=True):
+        assert np.array_equal(inside(scan.display(), tile.box), Noise(top)().display(middle))
+    assert "median of 5 frames" in scan.windows[0].source and "median of 5 frames" in scan.notes[0]
+
+
+def test_numbers_stay_above_their_own_frames() -> None:
+    """Of narrow frames the number alone: "frame 10" would run into its neighbour's."""
+    picture = montage(volume(21, size=(24, 24)), [0, 20]).display()
+    assert picture[:12, :24].max() > 200 and picture[:12, 24:].max() > 200
+    assert picture[:12, 20:24].max() == 0
+
+
+def test_too_many_frames() -> None:
+    with pytest.raises(InputError, match="found 145 frames; expected at most 144"):
+        montage(volume(145), range(145))
 
 
 def test_frames_of_tall_pixels_are_shown_tall() -> None:

@@ -101,6 +101,10 @@ def as_array(source: Dataset | bytes, syntax: uid.UID, frame: int, options: dict
         raise refusal(
             "colour data that stayed in another colour space", "RGB after decoding", "convert it to RGB first"
         )
+    if pixels.dtype.kind == "i" and syntax in (*JPEG2000_FAMILY, *uid.JPEGLSTransferSyntaxes):
+        # pydicom looks for the sign in the highest bit of the codestream, which may be deeper than Bits Stored.
+        unused = max(0, 8 * pixels.itemsize - options["bits_stored"])
+        pixels = pixels << unused >> unused
     return pixels
 
 

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from pydicom.uid import UID
 
-from data_adapters.dicom.geometry import affine, aspect, frame_order, laterality, spacing, view
+from data_adapters.dicom.geometry import (
+    affine,
+    aspect,
+    frame_order,
+    frame_places,
+    laterality,
+    spacing,
+    unusual_view,
+    view,
+)
 from data_adapters.dicom.header import (
     REPAIR,
     FrameHeader,
@@ -71,7 +81,13 @@ class DicomFile:
     def order(self) -> Order:
         """What the order of the frames means: see Volume.order."""
         with _guarded():
-            return frame_order(self.dataset, self.frames)
+            return frame_order(self.dataset, self.places)
+
+    @cached_property
+    def places(self) -> list[np.ndarray] | None:
+        """Every frame's affine, see Scan.affine; None where one has none."""
+        with _guarded():
+            return frame_places(self.dataset, self.frames)
 
     def scan(self, frame: int = 0) -> Scan:
         """One frame (0-based): [H, W] float32 in the modality's unit, or [H, W, 3] uint8 colour.
@@ -104,7 +120,7 @@ class DicomFile:
             "body_part": header.code("BodyPartExamined"),
             "view": view(header),
         }
-        notes = [note for _, more in found.values() for note in more]
+        notes = [*(note for _, more in found.values() for note in more), *unusual_view(facts["affine"])]
         return facts, [*self._kind_notes, *remarks(header, self.syntax), *notes]
 
     def _colour(self, stored: np.ndarray, header: FrameHeader) -> tuple[dict[str, Any], list[str]]:

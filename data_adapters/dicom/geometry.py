@@ -51,6 +51,7 @@ VIEWS = {
     "399198007": "RL",
     "R-10232": "RL",
 }
+USUAL = (("L", "P"), ("L", "F"), ("P", "F"))  # axial, coronal, sagittal: what is on the right, and what below
 DEFINED_VIEWS = {*VIEWS.values(), "RLD", "LLD", "RLO", "LLO"}
 
 
@@ -139,6 +140,26 @@ def affine(header: FrameHeader, frame: int, frames: int) -> tuple[np.ndarray | N
     return matrix, []
 
 
+def unusual_view(matrix: np.ndarray | None) -> list[str]:
+    """A remark on a plane that is not stored as radiologists look at it: it is shown as it is stored.
+
+    Usual are the patient's left on the right and the back below in axial planes, the left on the right and the feet
+    below in coronal, the back on the right and the feet below in sagittal ones; oblique planes count as the nearest.
+    """
+    if matrix is None:
+        return []
+    right, below = (_letter(matrix[:3, axis]) for axis in (0, 1))
+    if (right, below) in USUAL:
+        return []
+    return [f"unusual view, shown as stored: the patient's {right} is on the right and {below} below"]
+
+
+def _letter(direction: np.ndarray) -> str:
+    """Where in the patient it points to: L or R, P or A, H or F (PS3.3 C.7.6.1.1.1)."""
+    axis = int(np.abs(direction).argmax())
+    return ("LPH" if direction[axis] > 0 else "RAF")[axis]
+
+
 def _dose_offset(header: FrameHeader, frame: int, normal_z: float) -> float | None:
     """How far a dose grid's plane is along the normal from the first one, in millimetres (PS3.3 C.8.8.3.2)."""
     offsets = header.numbers("GridFrameOffsetVector")
@@ -167,7 +188,18 @@ def view(header: FrameHeader) -> str | None:
     return position if position in DEFINED_VIEWS else None
 
 
-def frame_order(dataset: Dataset, frames: int) -> Order:
+def frame_places(dataset: Dataset, frames: int) -> list[np.ndarray] | None:
+    """The affine of every frame, or None where one has none."""
+    known: list[np.ndarray] = []
+    for frame in range(frames):
+        matrix, _ = affine(frame_header(dataset, frame), frame, frames)
+        if matrix is None:  # the first one tells, as a rule: a cine of thousands of frames has no places
+            return None
+        known.append(matrix)
+    return known
+
+
+def frame_order(dataset: Dataset, places: list[np.ndarray] | None) -> Order:
     """What the order of a multi-frame object's frames means.
 
     "space" only where each frame has its own place along one normal, or lies in a reconstructed nuclear volume.
@@ -175,19 +207,13 @@ def frame_order(dataset: Dataset, frames: int) -> Order:
     gamma camera, phases and echoes mixed with places.
     """
     header = FrameHeader((dataset,))
-    if _are_slices(dataset, frames) or _points_to(header, "SliceVector"):
+    if _are_slices(places or []) or _points_to(header, "SliceVector"):
         return "space"
     timed = any(_points_to(header, keyword) for keyword in ("FrameTime", "FrameTimeVector", "TimeSlotVector"))
     return "time" if timed or header.code("Modality") in ("US", "IVUS", "XA", "RF") else "pages"
 
 
-def _are_slices(dataset: Dataset, frames: int) -> bool:
-    known: list[np.ndarray] = []
-    for frame in range(frames):
-        matrix, _ = affine(frame_header(dataset, frame), frame, frames)
-        if matrix is None:  # the first one tells, as a rule: a cine of thousands of frames has no places
-            return False
-        known.append(matrix)
+def _are_slices(known: list[np.ndarray]) -> bool:
     if len(known) < 2:
         return False
     normals, origins = np.array([m[:3, 2] for m in known]), np.array([m[:3, 3] for m in known])

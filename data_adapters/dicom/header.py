@@ -251,8 +251,14 @@ def frame_header(dataset: Dataset, frame: int) -> FrameHeader:
         groups.append(per_frame[frame])
     if shared is not None:
         groups.append(shared)
-    items = (FrameHeader((group,)).item(macro) for group in groups for macro in MACROS)
-    return FrameHeader((*(item for item in items if item is not None), *groups, dataset))
+    return FrameHeader((*(item for group in groups for item in _macros(group)), *groups, dataset))
+
+
+def _macros(group: Dataset) -> Iterator[Dataset]:
+    present = group.keys()  # looked up in a dictionary: an object may have 20,000 groups
+    for macro in MACROS:
+        if tag_of(macro) in present and (item := FrameHeader((group,)).item(macro)) is not None:
+            yield item
 
 
 def frame_count(header: FrameHeader) -> int:

@@ -21,6 +21,8 @@ EXPLANATIONS = (
     *("NORMAL", "HARDER", "SOFTER", "DEFAULT", "WINDOW1", "WINDOW2"),
     *("LUNG", "MEDIASTINUM", "ABDOMEN", "LIVER", "BONE", "BRAIN", "HEAD", "SUBDURAL", "STROKE", "ANGIO"),
 )
+# C.11.1.1.2, without US, "unspecified". Other values are allowed, and with them free text.
+UNITS = ("OD", "HU", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT")
 BLOCK = 1 << 16  # pixels that are rescaled at a time: few enough to stay in the processor's cache
 
 
@@ -60,7 +62,7 @@ def modality_values(stored: np.ndarray, header: FrameHeader, little_endian: bool
 
 
 def _unit(declared: str | None) -> str | None:
-    return None if declared in (None, "US") else declared  # C.11.1.1.2: US is "unspecified"
+    return declared if declared in UNITS else None
 
 
 def suggestions(header: FrameHeader, little_endian: bool) -> tuple[tuple[Window | VoiLut, ...], list[str]]:
@@ -72,8 +74,15 @@ def suggestions(header: FrameHeader, little_endian: bool) -> tuple[tuple[Window 
     header = header.layer_with("VOILUTSequence", "WindowCenter", "WindowWidth")
     items = header.get("VOILUTSequence") or ()
     luts = [_voi_lut(item, f"VOILUTSequence {n} of {len(items)}", little_endian) for n, item in enumerate(items, 1)]
-    windows, notes = _windows(header)
-    return (*luts, *windows), notes
+    found, notes = _windows(header)
+    return (*luts, *found), notes
+
+
+def first_window(header: FrameHeader) -> Window | None:
+    """The file's first window of a frame whose values no table comes before; None where it has none that is usable."""
+    header = header.layer_with("VOILUTSequence", "WindowCenter", "WindowWidth")
+    found, _ = _windows(header)
+    return found[0] if found and header.get("VOILUTSequence") is None else None
 
 
 def _voi_lut(item: Dataset, source: str, little_endian: bool) -> VoiLut:

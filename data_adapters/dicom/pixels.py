@@ -81,6 +81,8 @@ def layout(dataset: Dataset) -> Layout:
     if syntax not in (*uid.UncompressedTransferSyntaxes, *DECODERS):
         name = syntax.name if syntax.is_valid and len(syntax.name) < 80 else "damaged"
         raise refusal(f"transfer syntax {name}", "one that can be decoded", DECOMPRESS)
+    if keyword == "PixelData" and syntax in (*uid.UncompressedTransferSyntaxes, uid.RLELossless):
+        _check_high_bit(header, found)
     with refusing(*INCONSISTENT):
         _check_amount(dataset, syntax, found)
     return found
@@ -100,6 +102,17 @@ def _integer(header: FrameHeader, keyword: str, default: int | None = None) -> i
         shown = "no value" if value is None else f"{value:g}"
         raise refusal(f"{shown} in {tag_name(keyword)}", "a positive whole number", REPAIR)
     return int(value)
+
+
+def _check_high_bit(header: FrameHeader, found: Layout) -> None:
+    """Values stand in the lowest bits (PS3.5 8.1.1). Elsewhere, as older files have them, or a mistake: who knows?"""
+    high = header.number("HighBit")
+    if high is not None and high != found.bits_stored - 1:
+        raise refusal(
+            f"{high:g} in {tag_name('HighBit')}",
+            f"{found.bits_stored - 1}, for {found.bits_stored} in {tag_name('BitsStored')}",
+            "convert it so that values stand in the lowest bits",
+        )
 
 
 def _check_limits(found: Layout) -> None:

@@ -1,6 +1,6 @@
 """Values that the modality transformation leaves in a raw unit → the quantity that they stand for.
 
-PET activity becomes SUVbw where the header allows (dicom_suv), a dose grid becomes gray. It knows no other
+PET activity becomes SUVbw where the header allows (suv.py), a dose grid becomes gray. It knows no other
 modality, and real-world value maps (PS3.3 C.7.6.16.2.11) stay unused: windows do not belong to their values.
 """
 
@@ -31,7 +31,7 @@ def quantity(greys: Greys, header: FrameHeader) -> tuple[Greys, list[str]]:
     """The same picture in SUVbw or gray where the file is a PET or a dose and says all that it takes; and remarks.
 
     A PET without an SUV keeps the unit that it declares (Bq/ml, counts): its picture is as good to look at, and
-    only its numbers do not compare between patients. Who needs the SUV itself asks `dicom_suv.suv_factor`.
+    only its numbers do not compare between patients. Who needs the SUV itself asks `suv.suv_factor`.
     """
     if header.code("Modality") == "PT":
         if greys.unit is None:

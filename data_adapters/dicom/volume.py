@@ -5,6 +5,7 @@ It knows one file. Series of single-frame files are made in series.py.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable
@@ -14,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from data_adapters.dicom import DicomFile
-from data_adapters.dicom.geometry import affine
+from data_adapters.dicom.lut import first_window
 from data_adapters.refusal import refusal
 from data_adapters.stack import stacked
-from medfly.types import InputError, Scan, Volume
+from medfly.types import InputError, Scan, Volume, Window, one_window
 
 
 class SharedFile:
@@ -80,13 +81,22 @@ class FrameScan:
 def dicom_volume(file: SharedFile) -> Volume:
     """All frames of a DICOM file. Slices ascend along their normal (see stack.Stack), all others are as in the file."""
     parsed = file.parsed
-    frames, order = range(parsed.frames), parsed.order
-    sequence, gap, notes = tuple(frames), None, ()
-    places = [affine(parsed.header(frame), frame, parsed.frames)[0] for frame in frames] if order == "space" else []
-    known = [place for place in places if place is not None]
-    if len(known) == len(frames):
+    sequence, order, gap, notes = tuple(range(parsed.frames)), parsed.order, None, ()
+    known = parsed.places
+    if order == "space" and known is not None:
         along, across = (known[0][:3, i] / np.linalg.norm(known[0][:3, i]) for i in (0, 1))
         stack = stacked(np.array([place[:3, 3] for place in known]), (*along, *across))
         sequence, gap, notes = stack.order, stack.gap, stack.notes
     loaders = tuple(FrameScan(file, frame, moved=frame != place) for place, frame in enumerate(sequence))
-    return Volume(loaders, order, gap, notes)
+    return Volume(loaders, order, gap, notes, _window(parsed))
+
+
+def _window(parsed: DicomFile) -> Window | None:
+    """See Volume.window: of an MR, whose values have no unit that would make one window right for all its frames."""
+    groups = parsed.dataset.get("PerFrameFunctionalGroupsSequence") or ()
+    if parsed.dataset.get("Modality") != "MR" or not any("FrameVOILUTSequence" in group for group in groups):
+        return None
+    with contextlib.suppress(InputError):  # a damaged one is told when its frame is opened
+        own = [first_window(parsed.header(frame)) for frame in range(parsed.frames)]
+        return one_window(own, f"median of {parsed.frames} frames")
+    return None

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from data_adapters.listing import is_collection
 from medfly import drawing, wording
 from medfly.ahead import ahead
 from medfly.cli.model import ModelChoice, open_model
@@ -131,11 +132,13 @@ def _todo(path: Path, look: Look) -> Iterator[tuple[Item, str | None]]:
         if not window.lower().startswith("file:"):
             parse_window(window)
     found = items(path, look.frame, look.slices, Console(stderr=True))
-    first = next(found)
-    if not path.is_dir():  # in a folder, the others may be better
-        for window in look.windows or (None,):
-            chosen_window(*first.open(window))  # raises for a window that is wrong
-    return ((item, window) for item in chain((first,), found) for window in look.windows or (None,))
+    first, windows = next(found), look.windows or (None,)
+    if not is_collection(path):  # in a folder or archive, the others may be better
+        opened = {window: first.open(window) for window in windows}
+        for scan, window in opened.values():
+            chosen_window(scan, window)  # raises for a window that is wrong
+        first = Item(first.source, opened.__getitem__)
+    return ((item, window) for item in chain((first,), found) for window in windows)
 
 
 def _shot(fly: MedFly, item: Item, window: str | None) -> Shot | InputError:
@@ -268,7 +271,7 @@ def _show_tally(questions: Sequence[str], said: Sequence[tuple[str, Answer]], co
     """Which answers were given how often: nothing is decided by a majority, the reader sees them all."""
     table = Table(title="all together", title_justify="left", title_style="bold", box=None, padding=(0, 2))
     for heading in ("question", "answer", "scans", "which"):
-        table.add_column(heading, header_style="dim")
+        table.add_column(heading, header_style="dim", overflow="fold")
     for question in questions:
         names: dict[str, list[str]] = {}
         for name, answer in said:

@@ -73,7 +73,9 @@ def _of_series(series: Series, folder: Path, frame: int | None, slices: str | No
         file = series.files[0]
         source = f"{file.member or os.path.relpath(file.path, folder)}"
     try:
-        yield from _of(source, series.open(), frame, slices)
+        opened = series.open()
+        # A single image among volumes is asked about as it is.
+        yield from _of(source, opened, frame, slices if isinstance(opened, Volume) else None)
     except InputError as error:
         yield Item(source, partial(_refuse, error))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_mistakes_are_one_line(page: AppTest) -> None:
     assert not page.exception
     assert len(page.error) == 1 and "empty question" in page.error[0].value
     assert RESEARCH_USE in html(page)
+
+
+def test_upload_of_many_frames(page: AppTest) -> None:
+    """A slider chooses; the answer to one frame is not shown beside another."""
+    page.selectbox(key="source").select("Upload a file").run()
+    content = Path(str(get_testdata_file("examples_ybr_color.dcm", download=False))).read_bytes()
+    page.file_uploader(key="upload").set_value(("cine.dcm", content, "application/dicom")).run()
+    (slider,) = page.slider
+    assert (slider.min, slider.max, slider.value) == (0, 29, 15) and len(page.image) == 1
+    slider.set_value(29).run()
+    ask(page, QUESTION)
+    assert not page.exception and not page.error and len(page.image) == 4
+    assert json.loads(page.json[0].value)["provenance"]["frame"] == 29
+    page.slider[0].set_value(28).run()
+    assert not page.exception and len(page.image) == 1 and not page.json
 
 
 def test_upload(page: AppTest) -> None:

@@ -130,6 +130,27 @@ def test_an_archive_gives_the_same_answers_as_its_folder(ask, folder: Path, tmp_
         assert one == other
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_single_images_among_volumes_are_asked_about_as_they_are(
+    ask, package_file, tmp_path: Path, packed: bool
+) -> None:
+    """Also where the first is one, and in an archive: what does not fit one series stops no other."""
+    path = tmp_path / "study"
+    if packed:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in ("CT_small.dcm", CINE):
+                archive.write(package_file(name), name)
+    else:
+        path.mkdir()
+        for name in ("CT_small.dcm", CINE):
+            shutil.copy(package_file(name), path)
+    status, answers, _ = ask(path, "--slices", "montage:4")
+    assert status == 0
+    assert sorted(len(answer["provenance"]["frames"]) for answer in answers) == [0, 4]
+    status, answers, err = ask(path, "--frame", "3")
+    assert status == 2 and frames(answers) == [3] and "found frame 3 of 1; expected 0" in err
+
+
 def test_an_empty_folder(cli, tmp_path: Path) -> None:
     outcome = cli("ask", tmp_path, QUESTION, "--model", "/no/model")
     assert outcome.status == 2 and "found no image" in outcome.err and outcome.err.count("\n") == 1

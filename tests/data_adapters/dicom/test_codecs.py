@@ -209,6 +209,19 @@ def test_jpeg_2000_that_forgot_its_sign() -> None:
     assert np.array_equal(read(real("J2K_pixelrep_mismatch.dcm")).pixels, expected)
 
 
+@pytest.mark.parametrize("name", ["JPEG-LS", "JPEG 2000", "HTJ2K lossless"])
+@pytest.mark.parametrize("extended", [False, True])
+def test_sign_of_12_bits_in_a_codestream_of_16(compressed: Make, name: str, extended: bool) -> None:
+    """The codestream names no sign, or the wrong one; Pixel Representation and Bits Stored do (PS3.5 8.1.1).
+
+    extended: the unused bits repeat the sign, or are 0.
+    """
+    syntax, encode = LOSSLESS[name]
+    pixels = picture(12, signed=True)
+    words = pixels.view(np.uint16) if extended else raw(pixels, 12)
+    assert np.array_equal(read(compressed(pixels, 12, syntax, encode(words, 16))).pixels, pixels)
+
+
 def test_one_bit_a_pixel(make_dicom: Make) -> None:
     bits = np.random.default_rng(0).integers(0, 2, (2, 5, 7), np.uint8)  # frames that begin within a byte
     data = make_dicom(bits, NumberOfFrames=2, BitsAllocated=1, BitsStored=1, HighBit=0, PixelData=pack_bits(bits))

@@ -56,6 +56,7 @@ def test_rescale_and_hounsfield(make_dicom: Make) -> None:
         ({"Modality": "MR", "RescaleSlope": 1, "RescaleIntercept": 0}, None),
         ({"Modality": "CT", "RescaleSlope": 1, "RescaleIntercept": 0, "RescaleType": "US"}, None),
         ({"Modality": "CR", "RescaleSlope": 1, "RescaleIntercept": 0, "RescaleType": "OD"}, "OD"),
+        ({"Modality": "MR", "RescaleSlope": 1, "RescaleIntercept": 0, "RescaleType": "DOE JANE"}, None),  # free text
         ({"Modality": "PT", "RescaleSlope": 2, "RescaleIntercept": 0, "Units": "BQML"}, "BQML"),
     ],
 )
@@ -169,6 +170,19 @@ def test_modality_lut_replaces_rescale(make_dataset: Callable[..., FileDataset],
 def test_unused_high_bits_of_signed_data(make_dicom: Make) -> None:
     masked = (SIGNED & 0x0FFF).astype(np.int16)  # 12 bits stored in 16, as PS3.5 8.1.1 allows
     assert np.array_equal(read(make_dicom(masked, BitsStored=12, HighBit=11)).pixels, SIGNED)
+
+
+def test_values_that_stand_in_the_upper_bits_are_refused(
+    make_dataset: Callable[..., FileDataset], to_bytes: Make
+) -> None:
+    """As ACR-NEMA allowed it. Read from the lower bits they would be noise; some writers only mistake the number."""
+    dataset = make_dataset((RAMP << 4).astype(np.uint16), BitsStored=12, HighBit=15)
+    expected = r"found 15 in High Bit \(0028,0102\); expected 11, for 12 in Bits Stored \(0028,0101\)"
+    with pytest.raises(InputError, match=expected):
+        read(to_bytes(dataset))
+    dataset.compress(RLELossless)
+    with pytest.raises(InputError, match=expected):
+        read(to_bytes(dataset))
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, RLELossless])

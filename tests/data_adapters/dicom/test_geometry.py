@@ -46,10 +46,38 @@ def scan(data: bytes, frame: int = 0) -> Scan:
 
 
 def test_affine_by_hand(make_dicom: Make) -> None:
-    """A coronal slice: columns go to the back, rows to the feet; the pixel in row 2, column 3."""
+    """A sagittal slice: columns go to the back, rows to the feet; the pixel in row 2, column 3."""
     matrix = scan(make_dicom(STORED, **PLACED)).affine
     assert matrix is not None and matrix.dtype == np.float64
     assert (matrix @ (3, 2, 0, 1)).tolist() == [1, 2 + 3 * 0.25, 3 - 2 * 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "words"),
+    [
+        ([1, 0, 0, 0, 1, 0], None),  # axial
+        ([1, 0, 0, 0, 0, -1], None),  # coronal
+        ([0, 1, 0, 0, 0, -1], None),  # sagittal
+        ([0.8, 0.6, 0, 0, 0, -1], None),  # oblique
+        ([-1, 0, 0, 0, 1, 0], "the patient's R is on the right and P below"),  # left and right are exchanged
+        ([1, 0, 0, 0, -1, 0], "the patient's L is on the right and A below"),
+        ([-1, 0, 0, 0, -1, 0], "the patient's R is on the right and A below"),  # as of a patient lying face down
+        ([0, -1, 0, 0, 0, -1], "the patient's A is on the right and F below"),
+        ([1, 0, 0, 0, 0, 1], "the patient's L is on the right and H below"),
+    ],
+)
+def test_a_view_that_is_not_the_usual_one_is_said(
+    make_dicom: Make, orientation: list[float], words: str | None
+) -> None:
+    notes = scan(make_dicom(STORED, **PLACED | {"ImageOrientationPatient": orientation})).notes
+    assert [note for note in notes if "unusual" in note] == (
+        [f"unusual view, shown as stored: {words}"] if words else []
+    )
+
+
+def test_exchanged_sides_of_a_real_file() -> None:
+    file = DicomFile((DATA / "eCT_Supplemental.dcm").read_bytes())
+    assert any("the patient's R is on the right and P below" in note for note in file.scan(0).notes)
 
 
 numbers = st.floats(-1000, 1000)

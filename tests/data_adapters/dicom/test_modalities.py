@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
+from data_adapters import read
 from data_adapters.dicom import DicomFile
-from medfly.display import apply_window
-from medfly.types import InputError, Scan, Window
+from medfly.display import apply_window, chosen_window
+from medfly.types import InputError, Scan, Volume, Window
 
 MakeDataset = Callable[..., FileDataset]
 Make = Callable[..., bytes]
@@ -132,6 +134,36 @@ def test_high_throughput_jpeg_2000(make_dataset: MakeDataset, to_bytes: Make, sy
     assert any(note.startswith("lossy") for note in found.notes) == (syntax == uid.HTJ2K)
 
 
+def enhanced_mr(make: MakeDataset, windows: list[tuple[float, float] | None], **attributes: Any) -> FileDataset:
+    frames = np.stack([RAMP] * len(windows))
+    groups = [item(FrameContentSequence=Sequence([item(StackID="1")])) for _ in windows]
+    for group, window in zip(groups, windows, strict=True):
+        if window is not None:
+            values = item(WindowCenter=window[0], WindowWidth=window[1], **attributes)
+            group.FrameVOILUTSequence = Sequence([values])
+    return make(frames, Modality="MR", NumberOfFrames=len(windows), PerFrameFunctionalGroupsSequence=Sequence(groups))
+
+
+def test_an_enhanced_mr_is_shown_in_one_window(make_dataset: MakeDataset, to_bytes: Make) -> None:
+    windows = [(100, 200), (130, 260), (900, 2000), None]
+    volume = read(to_bytes(enhanced_mr(make_dataset, windows)))
+    assert isinstance(volume, Volume)
+    one = Window(130, 260, source="median of 4 frames")
+    for number, scan in enumerate(pickle.loads(pickle.dumps(volume))):
+        assert scan.windows[0] == one and chosen_window(scan) == one
+        own = windows[number]
+        assert [(w.center, w.width) for w in scan.windows[1:]] == ([own] if own else [])
+        assert np.array_equal(scan.display(), volume[0].display())  # the same values everywhere, the same grey
+    third = chosen_window(volume[2], "file:2")
+    assert isinstance(third, Window) and (third.center, third.width) == (900, 2000)
+
+
+@pytest.mark.parametrize("windows", [[(100, 200)] * 3, [None] * 3])
+def test_windows_that_agree_stay(make_dataset: MakeDataset, to_bytes: Make, windows: list[Any]) -> None:
+    volume = read(to_bytes(enhanced_mr(make_dataset, windows)))
+    assert isinstance(volume, Volume) and volume.window is None
+
+
 def test_each_slice_of_an_mr_series_has_its_own_window(package_files: dict[str, Path]) -> None:
     """No preset in Hounsfield units, no window of another slice, no unit."""
     series = sorted(package_files["4950"].parent.iterdir())
@@ -141,6 +173,28 @@ def test_each_slice_of_an_mr_series_has_its_own_window(package_files: dict[str, 
         assert found.windows[0] == Window(
             float(dataset.WindowCenter), float(dataset.WindowWidth), source="WindowCenter/Width 1 of 1"
         )
+
+
+def test_an_mr_series_is_shown_in_one_window(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    """The median of its slices' windows first, each one's own next; a CT, whose HU mean the same everywhere, stays."""
+    pairs = [(100, 200), (130, 260), (900, 2000)]
+    for modality in ("MR", "CT"):
+        (tmp_path / modality).mkdir()
+        for number, (center, width) in enumerate(pairs):
+            placed = {"ImagePositionPatient": [0, 0, 5 * number], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+            header = {"Modality": modality, "SeriesInstanceUID": "1.2", "SOPInstanceUID": f"1.2.{number}", **placed}
+            dataset = make_dataset(
+                RAMP, WindowCenter=[center, 7], WindowWidth=[width, 9], PixelSpacing=[1, 1], **header
+            )
+            dataset.save_as(tmp_path / modality / str(number), enforce_file_format=True)
+    one = Window(130, 260, source="median of 3 slices")
+    for volume in (read(tmp_path / "MR"), read(sorted((tmp_path / "MR").iterdir()))):
+        assert isinstance(volume, Volume)
+        for scan, own in zip(volume, pairs, strict=True):
+            assert scan.windows[0] == one
+            assert [(w.center, w.width) for w in scan.windows[1:] if isinstance(w, Window)] == [own, (7, 9)]
+    ct = read(tmp_path / "CT")
+    assert isinstance(ct, Volume) and [scan.windows[0].to_dict()["center"] for scan in ct] == [100, 130, 900]
 
 
 def real_world_map() -> Dataset:

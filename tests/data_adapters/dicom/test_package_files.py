@@ -5,6 +5,7 @@ The comparison is that of the documentation's page (benchmarks/dicom_files.py): 
 
 from __future__ import annotations
 
+import ast
 import warnings
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from medfly.types import InputError, Scan
 
 FOLDERS = package_folders()
 ROOT = FOLDERS["pydicom"]
-PAGE = Path(__file__).parents[3] / "docs" / "dicom_files.md"
+PROJECT, CODE = Path(__file__).parents[3], ("app", "benchmarks", "data_adapters", "medfly", "tests")
+PAGE = PROJECT / "docs" / "dicom_files.md"
 
 # Files with pixel data that are refused, and words that the refusal must hold.
 REFUSED = {
@@ -64,6 +66,17 @@ def test_the_page_is_of_this_code(outcomes: dict[str, Row]) -> None:
     written = page(list(outcomes.values()))
     assert written == PAGE.read_text(encoding="utf-8")
     assert str(ROOT.parent) not in written and str(Path.home()) not in written
+
+
+def test_nothing_is_downloaded() -> None:
+    """pydicom's get_testdata_file fetches what is not there, unless it is told not to."""
+    asked = []
+    for path in (file for folder in CODE for file in (PROJECT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("get_testdata_file"):
+                options = {option.arg: ast.unparse(option.value) for option in node.keywords}
+                asked.append((path, node.lineno, options.get("download")))
+    assert len(asked) > 20 and [call for call in asked if call[2] != "False"] == []
 
 
 def test_enough_files_are_compared(outcomes: dict[str, Row]) -> None:
