@@ -72,6 +72,10 @@ class Task:
             raise InputError(f"limit {limit}: expected at least 1; leave it off to take every question")
         return self.open(Path(folder)).samples(split)[:limit]
 
+    def left_out(self, folder: Path) -> int:
+        """How many rows at fault the folder's settings have left out of all its splits; published sets have none."""
+        return getattr(self.open(Path(folder)), "left_out", 0)
+
 
 TASKS = (
     Task("slake", ("train", "validate", "test"), _slake),

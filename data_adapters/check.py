@@ -6,6 +6,8 @@ themselves, pictures compared by data_adapters.leakage. It repairs nothing.
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -17,7 +19,8 @@ from data_adapters.leakage import EXAMPLES, Part, Print, Severity, fingerprints,
 from data_adapters.path_vqa import PathVqa
 from data_adapters.refusal import refusal
 from data_adapters.slake import Slake
-from data_adapters.tables.published import Published
+from data_adapters.tables.published import OtherLayout, Published
+from data_adapters.tables.rows import NoPicture
 from data_adapters.vqa_rad import VqaRad
 from medfly.types import InputError
 
@@ -36,31 +39,51 @@ def detect(path: Path, institutional: Callable[[Path], Institutional] = Institut
     """The data sets at a path: a published one (SLAKE in each of its languages), or a hospital's.
 
     path: a folder in a published layout, a folder with a dataset.yaml, or a table, which `institutional` opens.
-    Raises InputError, with what was looked for, where it is none of these.
+    Raises InputError where it is none of these, and where it is one that cannot be read.
     """
     if path.is_file():
         return [institutional(path)]
     if (path / SETTINGS).is_file():
         return [Institutional.from_folder(path)]
     found: list[DataSet] = []
-    looked_for = []
+    problems: list[InputError] = []
     for known in (Slake, _chinese_slake, VqaRad, PathVqa):
         try:
             found.append(known(path))
+        except OtherLayout:
+            pass
         except InputError as problem:
-            looked_for.append(str(problem))
+            problems.append(problem)
+    if not found and problems:
+        raise problems[0]
     if not found:
         what = "a folder" if path.is_dir() else "no such file or folder"
         expected = f"SLAKE, VQA-RAD or PathVQA in their layouts, a table, or a folder with {SETTINGS}"
-        raise refusal(f"{str(path)!r}: {what}", expected, "check the path, or see `medfly data fetch --help`")
+        remedy = "check the path, name each of several data sets by its own folder, or see `medfly data fetch --help`"
+        raise refusal(f"{str(path)!r}: {what}", expected, remedy)
     return found
+
+
+def told_apart(datasets: Sequence[DataSet]) -> list[DataSet]:
+    """The data sets, and those that bear one name by that and their folders."""
+    count = Counter(dataset.name for dataset in datasets)
+    return [_with_folder(dataset) if count[dataset.name] > 1 else dataset for dataset in datasets]
+
+
+def _with_folder(dataset: DataSet) -> DataSet:
+    if isinstance(dataset, Institutional):
+        return replace(dataset, name=f"{dataset.name} ({dataset.path})")
+    if isinstance(dataset, Published):
+        dataset = copy.copy(dataset)
+        dataset.name = f"{dataset.name} ({dataset.folder})"
+    return dataset
 
 
 def _chinese_slake(path: Path) -> DataSet:
     """Raises InputError for copies in English alone, too."""
     dataset = Slake(path, "zh")
     if not dataset.contents(dataset.splits()[0]).rows:
-        raise refusal("no Chinese rows", "SLAKE in both languages", "use the official release")
+        raise OtherLayout("SLAKE in English alone")
     return dataset
 
 
@@ -74,7 +97,8 @@ def check(
     languages is not compared: it is about the same pictures by design.
     trained: those of the data sets that a model saw in training, all splits of them; the others' splits of
     unknown use then count as test. progress: called after each picture that was compared.
-    A data set or split that cannot be read is a finding; the others are checked all the same.
+    A data set or split that cannot be read is a finding; the others are checked all the same. Of a split with
+    pictures missing or rows at fault the rest is compared.
     """
     findings: list[Finding] = []
     parts: list[tuple[DataSet, str | None, Part]] = []
@@ -92,7 +116,7 @@ def check(
                 where = f"{dataset.name} {split}"
                 findings.append(Finding("error", "not_compared", where, f"no leakage check: {problem}"))
     printed = _with_prints([part for _, _, part in parts], progress)
-    findings += [finding for part in printed for finding in _unreadable(part)]
+    findings += [finding for part in printed for finding in (*_missing(part), *_unreadable(part))]
     compared = [(dataset, role, part) for (dataset, role, _), part in zip(parts, printed, strict=True)]
     for (mine, role, a), (theirs, other, b) in combinations(compared, 2):
         if role == other and mine.source is not None and mine.source == theirs.source:
@@ -116,9 +140,14 @@ def _rank(role: str | None) -> int:
 def _part(dataset: DataSet, split: str) -> Part:
     where = f"{dataset.name} {split}"
     if not isinstance(dataset, Institutional):
-        return Part(where, dataset.samples(split), {})
-    entries = dataset.entries(split)
-    keys = {"patient": [entry.patient for entry in entries], "study": [entry.study for entry in entries]}
+        published = isinstance(dataset, Published)
+        samples = dataset.samples(split, pictures=False) if published else dataset.samples(split)
+        return Part(where, samples, {}, names_of=dataset.source if published else None)
+    entries = dataset.entries(split, skip=True)
+    keys = {
+        "patient": [entry.identity.patient for entry in entries],
+        "study": [entry.identity.study for entry in entries],
+    }
     return Part(where, [entry.sample for entry in entries], {}, keys)
 
 
@@ -137,8 +166,18 @@ def _with_prints(parts: Sequence[Part], progress: Progress | None) -> list[Part]
     return [replace(part, prints=fingerprints(own, known, step)) for part, own in zip(parts, scans, strict=True)]
 
 
+def _missing(part: Part) -> list[Finding]:
+    names = dict.fromkeys(sample.image for sample in part.samples)
+    missing = dict.fromkeys(sample.image for sample in part.samples if isinstance(sample.scan, NoPicture))
+    if not missing:
+        return []
+    message = f"{len(missing):,} of {len(names):,} pictures are missing: compared by name and by questions only"
+    return [Finding("error", "not_compared", part.where, message, len(missing), part.labels(tuple(missing)[:EXAMPLES]))]
+
+
 def _unreadable(part: Part) -> list[Finding]:
-    bad = {sample.image: sample for sample in part.samples if sample.image not in part.prints}
+    here = [sample for sample in part.samples if not isinstance(sample.scan, NoPicture)]
+    bad = dict.fromkeys(sample.image for sample in here if sample.image not in part.prints)
     if not bad:
         return []
     message = f"{len(bad):,} pictures cannot be read, or have several frames and a row names none: not compared"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from data_adapters.dataset import Finding, Size
 from data_adapters.refusal import refusal, refusing
-from data_adapters.tables.columns import assign
+from data_adapters.tables.columns import assign, told
 from data_adapters.tables.entries import Entry, Fault, Reader
 from data_adapters.tables.row_checks import check_contents
 from data_adapters.tables.rows import Contents, Row
@@ -53,7 +53,7 @@ class Institutional:
     path: the table, or the folder of a dataset.yaml (see `from_folder`).
     image_dir: where relative paths start, and which no path may leave; by default the table's folder.
     columns: what is held ("image", "question", "answer", "answer_type", "patient", "study", "split", "frame", "id")
-        → its column; by default by common names (data_adapters.tables.columns).
+        → its column; by default by common names (data_adapters.tables.columns). frame counts from 0.
     subgroups: further columns to hand on in Sample.metadata; others are left behind, for they may name patients.
     encoding: of CSV and JSON. manifest: a file by data_adapters.splits; goes before a split column.
     skip: leave out rows at fault, which `validate` counts; else `samples` refuses a table that has any.
@@ -82,6 +82,9 @@ class Institutional:
         """By the folder's dataset.yaml, whose keys are the fields above, `table` for `path`. Raises InputError."""
         import yaml
 
+        if not (folder / SETTINGS).is_file():
+            remedy = "check the path, or write one that names the table: `table: questions.csv`"
+            raise refusal(f"no {SETTINGS} in {str(folder)!r}", "one", remedy)
         with refusing(f"a {SETTINGS} that cannot be read", "YAML", "correct it"):
             settings = yaml.safe_load((folder / SETTINGS).read_text("utf-8"))
         fits = isinstance(settings, dict) and "table" in settings
@@ -92,6 +95,11 @@ class Institutional:
             raise refusal(f"a {SETTINGS} of another form", expected, "correct it")
         paths = {key: folder / settings.pop(key) for key in ("image_dir", "manifest") if key in settings}
         return cls(folder / settings.pop("table"), **paths, **{"name": str(folder), **settings})
+
+    @property
+    def left_out(self) -> int:
+        """How many rows at fault `samples` leaves out."""
+        return len(self._read[1]) if self.skip else 0
 
     @property
     def expected(self) -> Mapping[str, Size]:
@@ -109,10 +117,10 @@ class Institutional:
         """The questions of a split in the table's order. Raises InputError for unknown splits and rows at fault."""
         return [entry.sample for entry in self.entries(split)]
 
-    def entries(self, split: str | None = None) -> list[Entry]:
-        """As `samples`, with patients and studies; of all splits by default."""
+    def entries(self, split: str | None = None, *, skip: bool | None = None) -> list[Entry]:
+        """As `samples`, with patients and studies; of all splits by default. skip: in place of the field."""
         entries, faults = self._read
-        if faults and not self.skip:
+        if faults and not (self.skip if skip is None else skip):
             kinds = ", ".join(Counter(fault.problem.kind for fault in faults))
             raise refusal(
                 f"{len(faults):,} rows at fault ({kinds}), the first row {faults[0].row}: {faults[0].problem}",
@@ -131,10 +139,10 @@ class Institutional:
         Raises InputError where the table or the manifest cannot be read.
         """
         entries, faults = self._read
-        by_kind: dict[str, list[Fault]] = {}
+        alike: dict[str, list[Fault]] = {}
         for fault in faults:
-            by_kind.setdefault(fault.problem.kind, []).append(fault)
-        findings = [self._fault_finding(kind, found) for kind, found in by_kind.items()]
+            alike.setdefault(str(fault.problem), []).append(fault)
+        findings = [self._fault_finding(found) for found in alike.values()]
         if self.manifest is not None:
             from data_adapters.splits import changes, read_manifest
 
@@ -144,27 +152,45 @@ class Institutional:
         for split in self.splits():
             here = [entry for entry in entries if self._assigned.get(entry.row) == split]
             findings += check_contents(_nameless(here), f"{self.name} {split}", None)
-            findings += self._without_patient(here, split)
+            findings += self._patients(here, split)
         return findings
 
-    def _fault_finding(self, kind: str, faults: list[Fault]) -> Finding:
-        what = "left out" if self.skip else "not usable"
+    def _fault_finding(self, faults: list[Fault]) -> Finding:
+        what = "left out" if self.skip else "neither usable nor compared"
         return Finding(
             "warning" if self.skip else "error",
-            kind,
+            faults[0].problem.kind,
             self.name,
             f"{len(faults):,} rows {what}: {faults[0].problem}",
             len(faults),
             tuple(f"row {fault.row}" for fault in faults[:EXAMPLES]),
         )
 
-    def _without_patient(self, entries: list[Entry], split: str) -> list[Finding]:
-        rows = list(dict.fromkeys(entry.row for entry in entries if not entry.patient))
-        if not rows:
-            return []
-        message = f"{len(rows):,} rows without a patient: whether splits share patients cannot be told"
-        examples = tuple(f"row {row}" for row in rows[:EXAMPLES])
-        return [Finding("warning", "no_patient", f"{self.name} {split}", message, len(rows), examples)]
+    def _patients(self, entries: list[Entry], split: str) -> list[Finding]:
+        """Rows whose patient is not in the table. Reads the DICOM headers of these."""
+        nameless = {entry.row: entry for entry in entries if not entry.patient}
+        by_header = [row for row, entry in nameless.items() if entry.header.patient]
+        unknown = [row for row, entry in nameless.items() if not entry.header.patient]
+        messages = {
+            "header_patient": (
+                by_header,
+                "whose patient only the DICOM header names: compared by it; files that were "
+                "made anonymous may all name the same",
+            ),
+            "no_patient": (unknown, "without a patient: whether splits share patients cannot be told"),
+        }
+        return [
+            Finding(
+                "warning",
+                kind,
+                f"{self.name} {split}",
+                f"{len(rows):,} rows {message}",
+                len(rows),
+                tuple(f"row {row}" for row in rows[:EXAMPLES]),
+            )
+            for kind, (rows, message) in messages.items()
+            if rows
+        ]
 
     @cached_property
     def _read(self) -> tuple[list[Entry], list[Fault]]:
@@ -180,11 +206,11 @@ class Institutional:
         columns = assign(header, self.columns)
         # Conversations hold their questions, and messages their pictures, too.
         held = {"messages": {"image", "question"}, "conversations": {"question"}}
-        told = set().union(*(roles for name, roles in held.items() if name in header))
-        missing = [role for role in ("image", "question") if role not in columns and role not in told]
+        within = set().union(*(roles for name, roles in held.items() if name in header))
+        missing = [role for role in ("image", "question") if role not in columns and role not in within]
         if missing:
-            known = ", ".join(header)
-            raise refusal(f"no column for the {missing[0]} among {known}", "one", f"name it: {missing[0]}=COLUMN")
+            found = f"no column for the {missing[0]} among {told(header, self.columns)}"
+            raise refusal(found, "one", f"name it: {missing[0]}=COLUMN")
         if lost := [name for name in self.subgroups if name not in header]:
             raise refusal(f"no column {lost[0]!r} for subgroups", f"one of {', '.join(header)}", "correct it")
         return columns

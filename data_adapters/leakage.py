@@ -1,7 +1,8 @@
 """What two sets of questions share: pictures, questions about them, patients.
 
 Three stages find a shared picture: the same file (SHA-256), the same pixels as shown (hash of the decoded, upright,
-windowed picture), and nearly the same (perceptual hash, then correlation).
+windowed picture), and nearly the same (perceptual hash, then correlation). Of pictures that are missing only names and
+the words of questions are left to compare.
 
 Nearly the same means a perceptual hash (imagehash.phash, 64 bits) of at most NEAR_BITS different bits, and a
 correlation of at least NEAR_CORRELATION between the two pictures shrunk to 64 × 64 grey values. Measured on the 859
@@ -59,14 +60,16 @@ class Print:
 class Part:
     """One split, ready to be compared.
 
-    where: data set and split. prints: Sample.image → fingerprint; unreadable pictures are not in it.
+    where: data set and split. prints: Sample.image → fingerprint; missing and unreadable pictures are not in it.
     keys: "patient" and "study" → one a sample, "" where unknown; empty for data sets that do not say.
+    names_of: whose names Sample.image has; in two parts of the same one, a name is one picture. None: only its own.
     """
 
     where: str
     samples: Sequence[Sample]
     prints: Mapping[str, Print]
-    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    names_of: str | None = None
 
     def labels(self, images: Sequence[str]) -> tuple[str, ...]:
         """The first pictures by name, or by row for a hospital's own, whose names may be patients'."""
@@ -119,24 +122,28 @@ def fingerprints(
 
 
 def leakage(a: Part, b: Part, severity: Severity = "error") -> list[Finding]:
-    """What of `b` is in `a`, too: one finding each for same_file, same_pixels, near_duplicate (a picture counts for
-    the first of these only), same_question (same words and answer about such a picture), same_patient, same_study.
+    """What of `b` is in `a`, too: one finding each for same_name (only of pictures that are missing), same_file,
+    same_pixels, near_duplicate (a picture counts for the first of these only), same_question (same words and answer
+    about such a picture), same_patient, same_study.
 
-    `where` is b's; count: pictures, rows, or patients and studies of `b`.
+    same_words, a warning always: words and answer are the same, and whether the picture is cannot be told, because
+    b's is missing, or all of a's. `where` is b's; count: pictures, rows, or patients and studies of `b`.
     """
     stages = _shared_pictures(a, b)
     twins = {name: others for name, (_, others) in stages.items()}
     found = [_same_pictures(a, b, [name for name, (stage, _) in stages.items() if stage == kind], kind) for kind in HOW]
     found.append(_same_questions(a, b, twins))
     found += [_same_keys(a, b, role) for role in PLURAL if role in a.keys and role in b.keys]
-    return [
+    findings = [
         Finding(severity, kind, b.where, f"{message}: leave them out on one side", count, labels)
         for kind, message, count, labels in found
         if count
     ]
+    return findings + _same_words(a, b, twins)
 
 
 HOW = {
+    "same_name": "by their names, for the files are missing",
     "same_file": "as the same files",
     "same_pixels": "with the same pixels in other files",
     "near_duplicate": "nearly, as copies and neighbouring slices of one scan are alike",
@@ -147,13 +154,18 @@ Shared = tuple[str, str, int, tuple[str, ...]]
 
 
 def _same_pictures(a: Part, b: Part, names: Sequence[str], kind: str) -> Shared:
-    message = f"{len(names):,} of {len(b.prints):,} pictures are also in {a.where}, {HOW[kind]}"
+    total = len({sample.image for sample in b.samples})
+    message = f"{len(names):,} of {total:,} pictures are also in {a.where}, {HOW[kind]}"
     return kind, message, len(names), b.labels(names)
 
 
 def _shared_pictures(a: Part, b: Part) -> dict[str, tuple[str, set[str]]]:
     """b's picture → the first stage that finds it in a, and all of a's pictures that any stage finds."""
     found: dict[str, tuple[str, set[str]]] = {}
+    if a.names_of is not None and a.names_of == b.names_of:
+        both = {sample.image for sample in a.samples} & {sample.image for sample in b.samples}
+        unseen = [name for name in sorted(both) if name not in a.prints or name not in b.prints]
+        found = {name: ("same_name", {name}) for name in unseen}
     # Of a file of several frames, any two are one patient's.
     for kind, same in ("same_file", lambda p: p.file.partition("#")[0]), ("same_pixels", lambda p: p.pixels):
         known: dict[str, set[str]] = {}
@@ -191,6 +203,17 @@ def _same_questions(a: Part, b: Part, twins: Mapping[str, set[str]]) -> Shared:
     rows = [one for one in b.samples if any(key(one, twin) in known for twin in twins.get(one.image, ()))]
     message = f"{len(rows):,} of {len(b.samples):,} questions are also in {a.where}, about shared pictures and with "
     return "same_question", message + "the same answers", len(rows), _sample_labels(rows)
+
+
+def _same_words(a: Part, b: Part, twins: Mapping[str, set[str]]) -> list[Finding]:
+    known = {(words(sample.question), words(sample.answer or "")) for sample in a.samples}
+    unseen = [one for one in b.samples if one.image not in twins and not (a.prints and one.image in b.prints)]
+    rows = [one for one in unseen if (words(one.question), words(one.answer or "")) in known]
+    message = (
+        f"{len(rows):,} of {len(unseen):,} questions have words and answer of one in {a.where}: "
+        "without the pictures it cannot be told whether they are about the same"
+    )
+    return [Finding("warning", "same_words", b.where, message, len(rows), _sample_labels(rows))] if rows else []
 
 
 def _same_keys(a: Part, b: Part, role: str) -> Shared:

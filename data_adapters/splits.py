@@ -32,7 +32,7 @@ FORMAT = "medfly split 1"
 FRACTIONS = {"train": 0.8, "validate": 0.1, "test": 0.1}
 MOST_FOLDS = 100
 
-Group = Literal["patient", "image"]
+Group = Literal["patient", "dicom_patient", "image"]
 Stratify = Literal["answer", "answer_type"]
 
 
@@ -87,8 +87,9 @@ def split(
     """Deal out the data set's rows; the same rows, fractions and seed give the same splits.
 
     fractions: split → share of the rows, in hundredths, summing to 1; shares come out as near as whole groups allow.
-    group: "patient", which every row must then have; or "image" for tables without patients: rows of one picture
-        stay together, but one patient's pictures may not.
+    group: "patient", which every row must then have in the table; "dicom_patient", which every row's scan must have
+        in its DICOM header; or "image" where neither is so: rows of one picture stay together, but one patient's
+        pictures may not.
     stratify: keep the shares of the answers (or answer types) alike in all splits.
     Raises InputError for rows at fault or without a patient, unreadable pictures and fewer groups than folds.
     """
@@ -100,7 +101,7 @@ def split(
         raise refusal(
             f"{count} groups of rows",
             f"at least {folds} for shares of {', '.join(map(str, fractions.values()))}",
-            f"take rounder shares or more data (rows that share a {group}, study or picture are one group)",
+            f"take rounder shares or more data (rows that share a {TIES[group]} are one group)",
         )
     fold_of = _deal(groups, _labels(rows, stratify, folds), folds, seed)
     names = [name for name, share in fractions.items() for _ in range(round(share * folds))]
@@ -217,12 +218,16 @@ def _by_row(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
 
 def _groups(rows: Mapping[int, list[Entry]], images: Mapping[int, str], group: Group) -> dict[int, int]:
     """Row → the first row that it hangs together with, by way of any chain of shared patients, studies, pictures."""
-    nameless = [row for row, entries in rows.items() if not entries[0].patient] if group == "patient" else []
+    ties = {
+        row: {"image": images[row].partition("#")[0], **_people(entries[0], group)} for row, entries in rows.items()
+    }
+    nameless = [row for row, tie in ties.items() if not tie.get(group)]
     if nameless:
+        where, remedy = NAMELESS[group]
         raise refusal(
-            f"{len(nameless):,} of {len(rows):,} rows without a patient, the first row {nameless[0]}",
+            f"{len(nameless):,} of {len(rows):,} rows without a patient in {where}, the first row {nameless[0]}",
             "a patient in every row",
-            "fill the column or name it (patient=COLUMN); with --group image patients may be on two sides",
+            f"{remedy}; with --group image patients may be on two sides",
         )
     leader: dict[Any, Any] = {}
 
@@ -232,14 +237,33 @@ def _groups(rows: Mapping[int, list[Entry]], images: Mapping[int, str], group: G
             key = leader[key]
         return key
 
-    for row, entries in rows.items():
-        one = entries[0]
-        known = {"image": images[row].partition("#")[0], "patient": one.patient, "study": one.study}
-        for kind in ("image", "patient", "study") if group == "patient" else ("image",):
-            if known[kind]:
-                leader[find((kind, known[kind]))] = find(row)
+    for row, tie in ties.items():
+        for shared in tie.items():
+            if shared[1]:
+                leader[find(shared)] = find(row)
     first: dict[Any, int] = {}
     return {row: first.setdefault(find(row), row) for row in rows}
+
+
+TIES = {
+    "patient": "patient, study or picture",
+    "dicom_patient": "patient, study or picture",
+    "image": "picture",
+}
+NAMELESS = {
+    "patient": ("the table", "fill the column, name it (patient=COLUMN), or take --group dicom_patient"),
+    "dicom_patient": ("a DICOM header", "take --group patient with a column of patients"),
+}
+
+
+def _people(entry: Entry, group: Group) -> dict[str, str]:
+    """What of a row, apart from its picture, no other split may have; kind → key, "" where unknown."""
+    if group == "image":
+        return {}
+    people = {"patient": entry.patient, "study": entry.study}
+    if group == "dicom_patient":
+        people |= {"dicom_patient": entry.header.patient, "dicom_study": entry.header.study}
+    return people
 
 
 def _labels(rows: Mapping[int, list[Entry]], stratify: Stratify | None, folds: int) -> list[str]:

@@ -6,7 +6,8 @@
 
 Source: Lau et al., "A dataset of clinically generated visual questions and answers about radiology images",
 Scientific Data 2018. The JSON file holds both splits: phrase_type tells them apart.
-It does not know about leakage: 202 of the 203 test pictures also occur in train.
+It does not know about leakage: 202 of the 203 test pictures also occur in train. A copy that somebody split anew shows
+by its sizes only.
 """
 
 from __future__ import annotations

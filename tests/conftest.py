@@ -39,6 +39,23 @@ def hub() -> Iterator[Hub]:
     thread.join()
 
 
+@pytest.fixture
+def near(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
+    """The stand-in, in place of the hub for this process and those that it starts."""
+    from huggingface_hub import constants  # only for the tests that fetch
+
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub.address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "ENDPOINT", hub.address)
+    for name in ("HF_HUB_CACHE", "HF_TOKEN_PATH"):
+        monkeypatch.setattr(constants, name, str(tmp_path / "home"))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", hub.address)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    return hub
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a saved random model with its processor; its answers mean nothing, but are always the same."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medfly.display import PRESETS, apply_window, chosen_window, parse_window, percentile_window, presets_for
-from medfly.types import InputError, Scan, VoiLut, Window
+from medfly.types import InputError, Scan, VoiLut, Window, one_window
 
 VALUES = np.linspace(-3000, 3000, 601).reshape(1, -1)
 
@@ -151,3 +151,25 @@ def test_a_picture_of_many_blocks_is_as_one(shape: tuple[int, int]) -> None:
     whole[padding] = 0
     shown = scan(values, windows=(window,), inverted=True, padding=padding).display()
     assert shown.shape == (*shape, 3) and all(np.array_equal(shown[..., channel], whole) for channel in range(3))
+
+
+LINEAR, SIGMOID = Window(10, 20), Window(30, 60, "SIGMOID")
+TABLE = VoiLut(0, np.arange(4), 8)
+
+
+@pytest.mark.parametrize(
+    ("windows", "pair"),
+    [
+        ([LINEAR, Window(20, 40), Window(90, 90)], (20, 40)),
+        ([LINEAR, Window(20, 20)], (15, 20)),
+        ([LINEAR, None, None], (10, 20)),  # the others would have one of their own
+        ([LINEAR, LINEAR], None),
+        ([None, None], None),
+        ([], None),
+        ([LINEAR, SIGMOID], None),
+        ([LINEAR, TABLE], None),
+    ],
+)
+def test_one_window_for_many(windows: list[Window | VoiLut | None], pair: tuple[float, float] | None) -> None:
+    found = one_window(windows, "here")
+    assert found == (None if pair is None else Window(*pair, source="here"))

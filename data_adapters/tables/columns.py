@@ -39,14 +39,29 @@ def assign(header: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
         raise refusal(f"a column for {unknown[0]!r}", f"one for {', '.join(NAMES)}", "choose one of these")
     missing = [column for column in given.values() if column not in header]
     if missing:
-        raise refusal(f"no column {missing[0]!r}", f"one of {', '.join(header)}", "name one of these")
+        raise refusal(f"no column {missing[0]!r}", f"one of {told(header, given)}", "name one of these")
     return dict(given) | {
         role: found for role, names in NAMES.items() if role not in given and (found := _common(role, names, header))
     }
 
 
+def told(header: Iterable[str], given: Mapping[str, str]) -> str:
+    """The columns for a message: by name only where at least one name is known, for without a header the first
+    row's cells would stand there, and they may be a patient's.
+    """
+    header = list(header)
+    known = {name for names in NAMES.values() for name in names}
+    if any(_plain(column) in known or column in given.values() for column in header):
+        return ", ".join(header)
+    return f"its {len(header)} columns, none of a common name; the first row must hold the columns' names"
+
+
+def _plain(column: str) -> str:
+    return "".join(c for c in column.lower() if c not in " _-")
+
+
 def _common(role: str, names: tuple[str, ...], header: list[str]) -> str | None:
-    found = [column for column in header if "".join(c for c in column.lower() if c not in " _-") in names]
+    found = [column for column in header if _plain(column) in names]
     if len(found) > 1:
         raise refusal(f"columns {', '.join(found)}", f"one for the {role}", f"say which: {role}={found[0]}")
     return found[0] if found else None

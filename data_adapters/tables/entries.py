@@ -6,10 +6,9 @@ a row belongs to, and whether rows at fault may be left out, is not decided here
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,11 +18,11 @@ from typing import Any
 from data_adapters.refusal import refusal
 from data_adapters.source import FileScan, read
 from data_adapters.tables.conversations import Exchange, Unfit, exchanges, is_conversation
+from data_adapters.tables.identity import WHOLE_FLOAT, Identity, fold, in_header, masked
 from data_adapters.tables.rows import answer_type, one_line
 from data_adapters.tables.table import Records
-from medfly.types import Sample, Scan
+from medfly.types import Sample, Scan, Volume
 
-WHOLE_FLOAT = re.compile(r"^(\d+)\.0$")
 REMOTE = ("http://", "https://", "data:", "s3://", "gs://")
 
 
@@ -47,15 +46,20 @@ class RowScan:
     def _hash(self) -> str:
         if not os.path.isdir(self.path):
             return FileScan(self.path, self.frame or 0).content_hash
-        opened = read(self.path)
+        opened = self._opened()
         whole = opened.input_hash if isinstance(opened, Scan) else opened.content_hash
         return whole + (f"#{self.frame}" if self.frame else "")
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Patient and study as a DICOM header names them, masked; read once."""
+        return in_header(self.path)
 
     def __call__(self) -> Scan:
         """Raises InputError as `read` does, and for several frames where the row names none."""
         if self.frame is not None and not os.path.isdir(self.path):
             return read(self.path, frame=self.frame)
-        opened = read(self.path)
+        opened = self._opened()
         count = 1 if isinstance(opened, Scan) else len(opened)
         if self.frame is None and count > 1:
             raise refusal(f"a scan of {count} frames", "a frame for it", "add a column frame, counted from 0")
@@ -63,12 +67,25 @@ class RowScan:
             raise refusal(f"frame {self.frame} of {count}", f"0 to {count - 1}", "correct the row")
         return opened if isinstance(opened, Scan) else opened[self.frame or 0]
 
+    def _opened(self) -> Scan | Volume:
+        return _series(self.path, os.stat(self.path).st_mtime_ns) if os.path.isdir(self.path) else read(self.path)
+
+
+@functools.lru_cache(maxsize=2)
+def _series(folder: str, changed: int) -> Scan | Volume:
+    """The series in a folder, kept for its next rows, as sorting it for each row would take the square of the time.
+
+    changed: when files came or went. Pixels are not kept.
+    """
+    return read(folder)
+
 
 @dataclass(frozen=True)
 class Entry:
     """One question, and what only splitting and the leakage check may see of it: never printed.
 
-    split: as the table says; "" where there is no such column. patient, study: folded, "" where unknown.
+    split: as the table says; "" where there is no such column.
+    patient, study: as the table says, folded, "" where it does not.
     """
 
     row: int
@@ -77,6 +94,19 @@ class Entry:
     split: str
     patient: str = field(repr=False)
     study: str = field(repr=False)
+
+    @property
+    def header(self) -> Identity:
+        """What the scan's DICOM header says; opens the file when it is first asked."""
+        return self.sample.scan.identity if isinstance(self.sample.scan, RowScan) else Identity()
+
+    @property
+    def identity(self) -> Identity:
+        """As the table says, else as the DICOM header does; masked."""
+        patient, study = masked(self.patient), masked(self.study)
+        if patient and study:
+            return Identity(patient, study)
+        return Identity(patient or self.header.patient, study or self.header.study)
 
 
 @dataclass(frozen=True)
@@ -165,7 +195,8 @@ class Reader:
         names = [name for name in names if name not in ("", None)]
         if len(names) != 1:
             kind = "several_images" if names else "no_image"
-            raise Unfit(kind, f"{len(names)} pictures", "one: MedFly asks about one picture at a time")
+            found = "several pictures" if names else "no picture"
+            raise Unfit(kind, found, "one: MedFly asks about one picture at a time")
         name = names[0]
         if not isinstance(name, str) or name.lower().startswith(REMOTE):
             raise Unfit("embedded_image", "a picture within the table or on the web", "the path of a file")
@@ -199,11 +230,3 @@ def _frame(text: str) -> int | None:
     if not (digits.isascii() and digits.isdigit() and len(digits) < 8):
         raise Unfit("odd_frame", "no whole number", "the frame, counted from 0")
     return int(digits)
-
-
-def fold(key: str) -> str:
-    """A patient's or a study's key without what programs change: blanks, case, the leading zeros that Excel strips,
-    and the ".0" that pandas gives to numbers in a column with gaps.
-    """
-    text = WHOLE_FLOAT.sub(r"\1", "".join(unicodedata.normalize("NFKC", key).casefold().split()))
-    return text.lstrip("0") or text[:1]

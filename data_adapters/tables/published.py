@@ -17,6 +17,10 @@ from data_adapters.tables.rows import Contents, samples_of
 from medfly.types import InputError, Sample
 
 
+class OtherLayout(InputError):
+    """The folder is not laid out as this data set is: it may be another one."""
+
+
 class Published(ABC):
     """A data set that was published, in a folder on this machine: a data_adapters.dataset.DataSet.
 
@@ -34,12 +38,13 @@ class Published(ABC):
     SPLITS: ClassVar[tuple[str, ...]]
 
     def __init__(self, folder: str | Path) -> None:
-        """Raises InputError, with what was looked for, where the folder has no layout of this data set."""
+        """Raises OtherLayout, with what was looked for, where the folder has none of this data set's."""
         self.folder = Path(folder)
         if not self.splits():
             found = "a folder with none of these" if self.folder.is_dir() else "no such folder"
             expected = f"{self.title} in {str(self.folder)!r}: {self.looked_for()}"
-            raise refusal(found, expected, f"check the path, or fetch it with `medfly data fetch {self.name}`")
+            remedy = f"check the path, or fetch it with `medfly data fetch {self.name}`"
+            raise OtherLayout(str(refusal(found, expected, remedy)))
 
     @property
     @abstractmethod

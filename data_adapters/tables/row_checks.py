@@ -16,6 +16,8 @@ from data_adapters.tables.rows import one_line as tidy
 
 EXAMPLES = 5
 EXAMPLE_LENGTH = 60
+ENOUGH = 10  # rows, to call them one-sided
+ONE_SIDED = 0.9
 
 Severity = Literal["error", "warning"]
 
@@ -63,7 +65,7 @@ ODDITIES = (
         "warning",
         "empty_answer",
         lambda row: row.answer is None or _is_blank(row.answer),
-        "rows without an answer: kept; exact match can score them only for an empty prediction",
+        "rows without an answer: kept, and left unscored by `medfly eval`",
     ),
     _Oddity("warning", "number_answer", lambda row: is_number(row.answer), "answers that are numbers: read as text"),
     _Oddity(
@@ -117,6 +119,7 @@ def check_contents(contents: Contents, where: str, expected: Size | None) -> lis
         findings += _finding(oddity.severity, oddity.kind, where, oddity.message, odd)
     findings += _ids(rows, where)
     findings += _repeated(rows, where)
+    findings += _one_sided(rows, where)
     return findings + _pictures(contents, where)
 
 
@@ -182,6 +185,16 @@ def _repeated(rows: list[Row], where: str) -> list[Finding]:
             others.values(),
         ),
     ]
+
+
+def _one_sided(rows: list[Row], where: str) -> list[Finding]:
+    """Nearly all answers are the same one. It is not told: a hospital's answers may be patient data."""
+    answers = Counter(tidy(str(row.answer)).lower() for row in rows if is_answer(row.answer) and row.answer is not None)
+    most = max(answers.values(), default=0)
+    if len(rows) < ENOUGH or most < ONE_SIDED * len(rows):
+        return []
+    message = f"{most:,} of {len(rows):,} rows have the same answer: whoever always gives it is right as often"
+    return [Finding("warning", "one_sided", where, message, most)]
 
 
 def _pictures(contents: Contents, where: str) -> list[Finding]:

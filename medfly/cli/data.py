@@ -30,7 +30,11 @@ app = typer.Typer(help="Check, split and fetch sets of questions.", no_args_is_h
 
 Columns = Annotated[
     str | None,
-    typer.Option("--columns", help="Of a table: what is in which column, as in image=dcm_path,question=Frage."),
+    typer.Option(
+        "--columns",
+        help="Of a table: what is in which column, as in image=dcm_path,question=Frage. "
+        "Columns can hold image, question, answer, answer_type, patient, study, split, id, and frame, from 0.",
+    ),
 ]
 ImageDir = Annotated[
     Path | None, typer.Option("--image_dir", help="Where a table's paths start; by default the table's folder.")
@@ -67,18 +71,19 @@ def _check(
     Exit status 1 where an error was found.
     """
     with told():
-        from data_adapters.check import check, detect
+        from data_adapters.check import check, detect, told_apart
 
         opened = partial(_table, columns=columns, image_dir=image_dir, encoding=encoding, manifest=manifest, skip=skip)
-        datasets = [one for path in dict.fromkeys(paths) for one in detect(path, opened)]
+        named = [one for path in dict.fromkeys(paths) for one in detect(path, opened)]
         trained = [one for path in dict.fromkeys(train or ()) for one in detect(path, opened)]
+        datasets = told_apart([*named, *trained])
         with _bar("comparing pictures") as progress:
-            findings = check([*datasets, *trained], progress, trained=trained)
+            findings = check(datasets, progress, trained=datasets[len(named) :])
         if as_json:
             for finding in findings:  # in ASCII: whatever the terminal's encoding, the line is valid JSON
                 print(json.dumps(finding.to_dict(), allow_nan=False))
         else:
-            _show([*datasets, *trained], findings)
+            _show(datasets, findings)
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 
@@ -91,8 +96,12 @@ def _split(
         str, typer.Option("--fractions", help="Splits and their shares of the rows.")
     ] = "train=0.8,validate=0.1,test=0.1",
     group: Annotated[
-        Literal["patient", "image"],
-        typer.Option("--group", help="patient, which every row must have; image where there are no patients."),
+        Literal["patient", "dicom_patient", "image"],
+        typer.Option(
+            "--group",
+            help="patient, which every row must have; dicom_patient, by every scan's DICOM header; image where there "
+            "are no patients.",
+        ),
     ] = "patient",
     stratify: Annotated[
         Literal["answer", "answer_type"] | None,
@@ -116,6 +125,10 @@ def _split(
         manifest = split(dataset, _fractions(fractions), group=group, stratify=stratify, seed=seed)
         write_manifest(manifest, output)
         _show_manifest(manifest, output)
+        if dataset.left_out:
+            print(
+                f"medfly: {dataset.left_out:,} rows at fault left out: `medfly data check` lists them", file=sys.stderr
+            )
 
 
 @app.command("fetch")
@@ -135,7 +148,7 @@ def _fetch(
         print(f"{data_set.title}\n  source   {data_set.source}\n  licence  {data_set.licence}")
         print(f"  copy     {data_set.repository} on the Hugging Face hub, {_size(data_set, revision)}")
         if not yes and not _confirmed():
-            raise typer.Exit(2)
+            raise InputError("the licence was not accepted: nothing was fetched")
         folder = fetch(name, output_path or Path("data") / name, revision=revision)
         dataset = data_set(folder)
         findings = dataset.validate()
@@ -172,7 +185,10 @@ def _fractions(text: str) -> dict[str, float]:
 def _confirmed() -> bool:
     if not sys.stdin.isatty():
         raise InputError("found nobody to ask; expected a yes to the licence: add --yes")
-    return typer.confirm("Fetch it under this licence?", default=False)
+    try:
+        return typer.confirm("Fetch it under this licence?", default=False)
+    except typer.Abort:  # Ctrl-C or Ctrl-D
+        raise KeyboardInterrupt from None
 
 
 def _size(data_set: type[Published], revision: str | None) -> str:

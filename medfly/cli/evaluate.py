@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,9 @@ def run(
     names = list(dict.fromkeys(name.strip() for name in tasks))
     _check_output(output_path)
     questions = {name: get_task(name).samples(_folder(data, name), split, limit) for name in names}
+    for name in names:
+        if count := get_task(name).left_out(_folder(data, name)):
+            print(f"medfly: {name}: {count:,} rows at fault left out: `medfly data check` lists them", file=sys.stderr)
     fly = open_model(model)
     console = Console()
     for name, samples in questions.items():

@@ -97,6 +97,10 @@ def test_a_hospital_folder_says_its_own_splits(tmp_path: Path) -> None:
         task.samples(tmp_path, "test")
     with pytest.raises(InputError, match=r"dataset\.yaml"):
         task.samples(tmp_path / "nowhere", "test")
+    (tmp_path / "q.csv").write_text("image,question\na.png,Why?\na.png,\nb.png,Who?\n")
+    assert task.left_out(tmp_path) == 0
+    (tmp_path / "dataset.yaml").write_text("table: q.csv\nskip: true\n")
+    assert task.left_out(tmp_path) == 2 and len(task.samples(tmp_path, "all")) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import select
+import signal
 import subprocess
 import sys
 import zipfile
@@ -12,11 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from huggingface_hub import constants
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from ..stand_in_hub import Hub
+
+SCRIPT = Path(sys.executable).with_name("medfly")
 
 
 def cohort(folder: Path, rows: list[dict[str, Any]], name: str = "questions.csv") -> Path:
@@ -64,6 +70,12 @@ def test_leakage_is_exit_status_one_and_a_line_of_json_each(cli, tmp_path: Path)
     assert shown.status == 1 and "3 errors" in shown.out and "same_patient" in shown.out and "Doe" not in shown.out
 
 
+def test_what_is_left_out_is_counted(cli, tmp_path: Path) -> None:
+    path = cohort(tmp_path, [{"dcm": i, "case": f"P{i}", "question": "Clear?" if i else ""} for i in range(11)])
+    done = cli("data", "split", path, "--output", tmp_path / "m.json", *options(tmp_path), "--skip")
+    assert done.status == 0 and "1 rows at fault left out" in done.err and "validate: 1 rows" in done.out
+
+
 def test_train_makes_what_is_shared_an_error(cli, tmp_path: Path) -> None:
     a = cohort(tmp_path, [{"dcm": 0, "case": "A"}, {"dcm": 1, "case": "B"}], "a.csv")
     b = cohort(tmp_path, [{"dcm": 0, "case": "C"}], "b.csv")
@@ -93,19 +105,6 @@ def test_mistakes(cli, tmp_path: Path, monkeypatch, arguments: list[str], words:
     assert not (tmp_path / "m.json").exists()
 
 
-@pytest.fixture
-def near(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
-    """The stand-in, in place of the hub."""
-    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub.address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "ENDPOINT", hub.address)
-    for name in ("HF_HUB_CACHE", "HF_TOKEN_PATH"):
-        monkeypatch.setattr(constants, name, str(tmp_path / "home"))
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    return hub
-
-
 def test_fetch_shows_the_licence_first_and_needs_a_yes(cli, near: Hub, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     copy = tmp_path / "copy"
@@ -126,6 +125,25 @@ def test_fetch_shows_the_licence_first_and_needs_a_yes(cli, near: Hub, tmp_path:
     near.refused["/api"] = (503, {})
     failed = cli("data", "fetch", "slake", "--yes", "--output_path", tmp_path / "other")
     assert failed.status == 2 and "of unknown size" in failed.out and "503" in failed.err
+
+
+@pytest.mark.parametrize(("key", "status", "words"), [("n\n", 2, "nothing was fetched"), ("\x03", 130, "interrupted")])
+def test_a_no_and_ctrl_c_on_a_terminal(near: Hub, tmp_path: Path, key: str, status: int, words: str) -> None:
+    """A child with a terminal of its own; near has set the hub's address for it."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(SCRIPT, [str(SCRIPT), "data", "fetch", "slake", "--output_path", str(tmp_path)])
+    said, patience = "", 0.3
+    with contextlib.suppress(OSError):  # the child's end of the terminal is closed
+        for _ in range(100):
+            if select.select([terminal], [], [], patience)[0]:
+                said += os.read(terminal, 4096).decode()
+            elif "[y/N]" in said:
+                os.write(terminal, key.encode())
+                patience = 5  # then once more, for a key that came before the child was ready to take it
+        os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
+    assert words in said and "Traceback" not in said and not list(tmp_path.glob("*.json"))
 
 
 def test_the_commands_load_no_heavy_library() -> None:

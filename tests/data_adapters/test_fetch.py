@@ -24,21 +24,6 @@ SLAKE = "datasets/BoKelvin/SLAKE"
 VQA_RAD = "datasets/flaviagiammarino/vqa-rad"
 
 
-@pytest.fixture
-def near(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
-    """The stand-in, in place of the hub for this process and those that it starts."""
-    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub.address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "ENDPOINT", hub.address)
-    for name in ("HF_HUB_CACHE", "HF_TOKEN_PATH"):
-        monkeypatch.setattr(constants, name, str(tmp_path / "home"))
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_ENDPOINT", hub.address)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    return hub
-
-
 def repository(folder: Path) -> Path:
     """SLAKE as its copy on the hub has it, with files that nobody needs."""
     for split, language in ("train", "en"), ("validation", "zh"), ("test", "en"):

@@ -22,7 +22,7 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
-from data_adapters import read
+from data_adapters import catalogue, read
 from data_adapters.dicom import pixels as dicom_pixels
 from data_adapters.dicom.header import MAX_INFLATED_BYTES
 from data_adapters.isolation import close
@@ -191,6 +191,31 @@ FRAME = {one_fragment_for_forty_frames: 39}
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attack_is_refused(make_dataset: Make, to_bytes: Make, attack: Callable[[Make, Make], bytes]) -> None:
     refused(attack(make_dataset, to_bytes), ATTACKS[attack], frame=FRAME.get(attack, 0))
+
+
+def test_attacks_in_a_folder_stop_no_other_file(make_dataset: Make, to_bytes: Make, tmp_path: Path) -> None:
+    """What the headers give away is counted by its reason, the rest is refused when it is opened; one file is fine."""
+    for number, attack in enumerate(ATTACKS):
+        attributes = {"SeriesInstanceUID": f"1.{number}"}
+
+        def made(*args: Any, more: dict[str, str] = attributes, **kwargs: Any) -> FileDataset:
+            return make_dataset(*args, **kwargs, **more)
+
+        (tmp_path / attack.__name__).write_bytes(attack(made, to_bytes))
+    (tmp_path / "good").write_bytes(to_bytes(make_dataset(RAMP, SeriesInstanceUID="1.99")))
+    found = catalogue(tmp_path)
+    assert "Doe" not in str(found)
+    assert sum(found.skipped.values()) + sum(len(series.files) for series in found.series) == len(ATTACKS) + 1
+    opened = []
+    for series in found.series:
+        try:
+            scan = series.open()
+        except InputError as problem:
+            assert "\n" not in str(problem) and "Doe" not in str(problem)
+        else:
+            opened.append(scan if isinstance(scan, Scan) else series.label)
+    # Of forty frames the file has one fragment: its first can be shown, and only the others are refused.
+    assert len(opened) == 2 and any(isinstance(scan, Scan) and np.array_equal(scan.pixels, RAMP) for scan in opened)
 
 
 MEMORY = """

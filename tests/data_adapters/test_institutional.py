@@ -18,7 +18,8 @@ from PIL import Image
 
 from data_adapters.institutional import Institutional
 from data_adapters.tables.columns import parse_columns
-from data_adapters.tables.entries import RowScan, fold
+from data_adapters.tables.entries import RowScan, _series
+from data_adapters.tables.identity import Identity, fold, in_header, masked
 from medfly.types import InputError
 
 SECRET = "Doe^Jane"
@@ -74,6 +75,8 @@ def test_a_folder_with_settings(tmp_path: Path) -> None:
     (tmp_path / "dataset.yaml").write_text("table: q.csv\nimage_dir: scans\ncolumns: {image: dcm}\nname: ward\n")
     data = Institutional.from_folder(tmp_path)
     assert data.name == "ward" and data.samples("all")[0].answer is None
+    with pytest.raises(InputError, match=r"no dataset\.yaml in .*write one"):
+        Institutional.from_folder(tmp_path / "scans")
     for text in (
         "- q.csv",
         "tables: q.csv",
@@ -123,6 +126,7 @@ def test_rows_at_fault_are_refused_counted_and_left_out_on_request(
     kept = Institutional(path, skip=True)
     assert [sample.metadata["row"] for sample in kept.samples("test")] == [2]
     assert [f.severity for f in kept.validate() if f.kind == kind] == ["warning"]
+    assert (kept.left_out, data.left_out) == (1, 0)
 
 
 def test_an_image_is_a_text_or_a_list_never_letters(tmp_path: Path) -> None:
@@ -193,6 +197,39 @@ def test_columns_that_do_not_fit(tmp_path: Path, rows: list[dict], options: dict
     with pytest.raises(InputError) as refused:
         Institutional(table(tmp_path, rows), **options).samples("all")
     assert words in str(refused.value) and "questions.csv" in str(refused.value)
+
+
+@pytest.mark.parametrize("columns", [{}, {"image": "scan"}])
+def test_without_a_header_the_first_row_is_not_quoted(tmp_path: Path, columns: dict[str, str]) -> None:
+    (tmp_path / "q.csv").write_text(f"a.png,What is it?,{SECRET}\nb.png,Who is it?,Roe\n")
+    (tmp_path / "q.json").write_text(json.dumps({SECRET: {"image": "a.png"}}))
+    for name in "q.csv", "q.json":
+        with pytest.raises(InputError, match="none of a common name; the first row must hold") as refused:
+            Institutional(tmp_path / name, columns=columns)
+        assert SECRET not in str(refused.value)
+    (tmp_path / "q.csv").write_text("Bild,Frage\na.png,Was?\n")
+    with pytest.raises(InputError, match="no column 'Fage'; expected one of Bild, Frage"):
+        Institutional(tmp_path / "q.csv", columns={"image": "Bild", "question": "Fage"})
+
+
+def test_faults_of_one_kind_are_told_each(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    turns = "only text", [{"from": "gpt", "value": "?"}], [{"from": "gpt", "value": "!"}]
+    (tmp_path / "q.json").write_text(json.dumps([{"image": "a.png", "conversations": one} for one in turns]))
+    findings = Institutional(tmp_path / "q.json").validate()
+    assert [(f.kind, f.count, f.examples) for f in findings] == [
+        ("turns", 1, ("row 1",)),
+        ("turns", 2, ("row 2", "row 3")),
+    ]
+
+
+@pytest.mark.parametrize(("no", "finds"), [(1, 19), (2, 18), (3, None)])
+def test_nearly_all_answers_alike(tmp_path: Path, no: int, finds: int | None) -> None:
+    answers = ["No"] * no + [(SECRET, f" {SECRET.lower()}")[i % 2] for i in range(20 - no)]
+    path = table(tmp_path, [row(i % 3, question=f"{i}?", answer=one) for i, one in enumerate(answers)])
+    found = {f.kind: f for f in Institutional(path).validate()}
+    assert (found["one_sided"].count if "one_sided" in found else None) == finds
+    assert "doe^" not in repr(found).lower()
 
 
 def test_a_column_of_patients_taken_for_splits_is_refused_without_them(tmp_path: Path) -> None:
@@ -273,6 +310,9 @@ def test_a_folder_is_a_series(tmp_path: Path, package_files: dict[str, Path]) ->
     assert scan.content_hash == first.content_hash + "#1"
     with pytest.raises(InputError, match="frame 99 of"):
         last()
+    misses = _series.cache_info().misses
+    assert len({RowScan(str(folder), frame)().input_hash for frame in (0, 1, 2)}) == 3
+    assert _series.cache_info().misses == misses, "a series is sorted once for all its rows"
     with pytest.raises(InputError, match="expected a frame"):
         RowScan(str(folder))()
 
@@ -282,3 +322,19 @@ def test_patients_are_one_whatever_tables_lose(other: str) -> None:
     assert fold("0012") == fold(other) == fold("12.0") == "12"
     assert fold("1.2.0") != fold("1.2") and fold("1.2.840.10") != fold("1.2.840.1")
     assert fold("0") == fold("00") != fold("") and fold("Ab-1") == fold("aB-1") != fold("AB1")
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "nan", "NaN", "None", "NULL", "NaT", "<NA>"])
+def test_no_patient_is_nobody(nothing: str) -> None:
+    assert fold(nothing) == "" == masked(fold(nothing))
+    assert fold("Nan Doe") == "nandoe" and masked("a") != masked("b") and masked("a") == masked("a") != "a"
+
+
+def test_a_headers_identity(tmp_path: Path, package_files: dict[str, Path], make_dicom: Callable[..., bytes]) -> None:
+    """pydicom's CT series: the files, their folder and an archive of it are one patient's."""
+    folder = next(path.parent for path in package_files.values() if "dicomdirtests/77654033/CT2" in path.as_posix())
+    whole = in_header(str(folder))
+    assert whole.patient == masked("77654033") and whole.study and whole == in_header(str(next(folder.iterdir())))
+    (tmp_path / "no.dcm").write_bytes(make_dicom(np.zeros((4, 4), np.uint8))[:200])
+    picture(tmp_path / "a.png")
+    assert {in_header(str(tmp_path / name)) for name in ("no.dcm", "a.png", "none")} == {Identity()}

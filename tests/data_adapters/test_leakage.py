@@ -109,6 +109,18 @@ def test_upright_pixels_and_dicom_count_as_shown(tmp_path: Path, make_dicom: Cal
     )
 
 
+def test_dicom_files_with_the_same_pixels_under_other_headers(tmp_path: Path, make_dicom: Callable[..., bytes]) -> None:
+    """Exported twice, under other names and identifiers; and once with another window, which shows other pixels."""
+    values = np.asarray(scene(3)).astype(np.uint16) * 4
+    window = {"WindowCenter": 500, "WindowWidth": 1000}
+    headers = [{"PatientID": "A", "StudyInstanceUID": "1.2.1"}, {"PatientID": "B", "PatientName": "Roe", **window}]
+    first, second = (make_dicom(values, **(window | header)) for header in headers)
+    windowed = make_dicom(values, WindowCenter=520, WindowWidth=1100)
+    train = part(tmp_path, "train", {"a.dcm": first})
+    test = found(train, part(tmp_path, "test", {"b.dcm": second, "c.dcm": windowed}))
+    assert (test["same_pixels"], test["near_duplicate"]) == ((1, ("b.dcm",)), (1, ("c.dcm",)))
+
+
 def test_flat_pictures_are_no_near_duplicates(tmp_path: Path) -> None:
     black, grey = (Image.fromarray(np.full((64, 64), value, np.uint8)) for value in (0, 90))
     train = part(tmp_path, "train", {"a.png": black})

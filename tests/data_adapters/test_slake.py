@@ -51,6 +51,13 @@ def test_row_becomes_sample(tmp_path: Path) -> None:
     assert [(sample.id, sample.answer) for sample in Slake(tmp_path, "zh").samples("train")] == [(9, "是")]
 
 
+def test_lists_in_open_answers_stay_in_their_order(tmp_path: Path) -> None:
+    """Such as "Liver, Kidney": exact match counts their order, so nothing may sort, split or tidy them."""
+    answers = ["Liver, Kidney", "Kidney, Liver", "Liver,Kidney"]
+    rows = [row(qid=i, answer=answer) for i, answer in enumerate(answers)]
+    assert [sample.answer for sample in Slake(make_slake(tmp_path, rows)).samples("train")] == answers
+
+
 def test_null_answers_and_unknown_types_stay_unknown(tmp_path: Path) -> None:
     make_slake(tmp_path, [row(answer=None), row(qid=8, answer_type="CHOICE"), row(qid=9, answer_type=3)])
     samples = Slake(tmp_path).samples("train")

@@ -21,6 +21,7 @@ from pydicom.uid import JPEGBaseline8Bit, VLWholeSlideMicroscopyImageStorage
 from skimage import data as real
 from skimage.filters import threshold_otsu
 
+from data_adapters import FileScan
 from data_adapters.slide import _otsu, looks_like_slide, open_slide, tissue
 from medfly.types import InputError
 
@@ -62,6 +63,20 @@ def test_a_slide_says_what_it_is(path: Path) -> None:
     slide = open_slide(path)
     assert slide.size == SIZE and slide.microns_per_pixel == (0.5, 0.5)
     assert slide.input_hash == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_slide_is_hashed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed, digest = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *args: hashed.append(args) or digest(*args))
+    copy = path.with_name("another.bin")
+    copy.write_bytes(path.read_bytes())
+    slide = open_slide(copy)
+    assert not hashed  # not before it is asked for
+    regions = [slide.region((0, 0, 64, 64)), open_slide(copy).region((64, 0, 128, 64)), FileScan(copy)()]
+    assert {scan.input_hash for scan in regions} == {hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert len(hashed) == 1
+    copy.write_bytes(path.read_bytes() + b"\0")
+    assert slide.input_hash == hashlib.sha256(copy.read_bytes()).hexdigest()
 
 
 def test_thumbnail(path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_adapters import FileScan, read
+from data_adapters import FileScan, catalogue, read
 from medfly.types import InputError, Scan, Volume
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -120,6 +120,25 @@ def test_several_pages_are_a_volume(tmp_path: Path) -> None:
     assert volume.content_hash == read(data).content_hash  # type: ignore[union-attr]
     assert volume.loaders[1].content_hash == FileScan(path, 1).content_hash
     assert isinstance(read(path, frame=0), Scan) and isinstance(read(data, frame=0), Scan)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pages_of_a_file_pickle_as_its_name(tmp_path: Path, packed: bool) -> None:
+    """A DataLoader's workers each get the loaders: not the file's bytes along with every one."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, 200, 200), np.uint8)
+    plain, archive = tmp_path / "pages.tif", tmp_path / "a.zip"
+    Image.fromarray(noise[0]).save(plain, save_all=True, append_images=[Image.fromarray(page) for page in noise[1:]])
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(plain, "pages.tif")
+    volume = catalogue(archive).series[0].open() if packed else read(plain)
+    assert isinstance(volume, Volume) and len(pickle.dumps(volume)) < 5_000
+    digest = hashlib.sha256(plain.read_bytes()).hexdigest()
+    plain.rename(tmp_path / "gone.tif")
+    assert [loader.content_hash for loader in volume.loaders] == [digest, f"{digest}#1", f"{digest}#2"]  # known already
+    (tmp_path / "gone.tif").rename(plain)
+    for number, loader in enumerate(pickle.loads(pickle.dumps(volume.loaders))):
+        scan = loader()
+        assert np.array_equal(scan.pixels, noise[number]) and (scan.frame, scan.input_hash) == (number, digest)
 
 
 def test_the_frames_of_bytes_pickle_with_them(make_dicom: Callable[..., bytes]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -188,10 +190,33 @@ def test_shares_that_do_not_work(tmp_path: Path, fractions: dict[str, float], wo
 
 def test_rows_without_a_patient_are_refused_unless_pictures_are_the_groups(tmp_path: Path) -> None:
     rows = [{"image": i // 2, "patient": "" if i == 3 else f"P{i % 5}"} for i in range(40)]
-    with pytest.raises(InputError, match="1 of 40 rows without a patient, the first row 5"):
+    with pytest.raises(InputError, match="1 of 40 rows without a patient in the table, the first row 5"):
         split(cohort(tmp_path, rows))
     where = placed(split(cohort(tmp_path, rows), group="image"))
     assert all(where[number] == where[number + 1] for number in range(2, 42, 2))
+
+
+def test_patients_by_the_dicom_headers(tmp_path: Path, make_dicom: Callable[..., bytes]) -> None:
+    for i in range(24):  # three files a patient, and a fourth as a multi-frame file of the second one
+        pixels = np.full((2, 4, 4), i, np.uint16) if i == 5 else np.full((4, 4), i, np.uint16)
+        frames = {"NumberOfFrames": 2} if i == 5 else {}
+        (tmp_path / f"{i}.dcm").write_bytes(make_dicom(pixels, PatientID=f"Doe^{i // 3}", **frames))
+    rows = [{"image": f"{i}.dcm", "question": "?", "frame": "0" if i == 5 else ""} for i in range(24)]
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    dataset = Institutional(tmp_path / "t.csv")
+    with pytest.raises(InputError, match=r"24 of 24 rows without a patient in the table.*--group dicom_patient"):
+        split(dataset)
+    halves = {"train": 0.5, "test": 0.5}
+    where = placed(split(dataset, halves, group="dicom_patient"))
+    assert Counter(where.values()) == {"train": 12, "test": 12}
+    assert all(len({where[2 + 3 * patient + i] for i in range(3)}) == 1 for patient in range(8))
+    write_manifest(split(dataset, halves, group="dicom_patient"), tmp_path / "m.json")
+    assert "doe" not in (tmp_path / "m.json").read_text().lower()
+    assert read_manifest(tmp_path / "m.json").group == "dicom_patient"
+    (tmp_path / "3.dcm").write_bytes(make_dicom(np.zeros((4, 4), np.uint16)))
+    Image.new("L", (2, 2)).save(tmp_path / "6.dcm", "PNG")
+    with pytest.raises(InputError, match="2 of 24 rows without a patient in a DICOM header, the first row 5"):
+        split(Institutional(tmp_path / "t.csv"), halves, group="dicom_patient")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "medfly split 0"}', "[" * 100_000])
