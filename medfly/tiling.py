@@ -6,6 +6,7 @@ frame. It does not know which frames matter: without a choice it takes them even
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ def montage(
 ) -> Scan:
     """Frames side by side, row by row: a Scan with [H, W] float32 or [H, W, 3] uint8, already windowed.
 
-    frames: 0-based indices, at most 144, by default 16 spread evenly.
+    frames: 0-based indices, at most 144, by default 16 spread evenly. Remarks that hold for all of them are kept.
     window: for all frames, see `Scan.display`; by default their own or, where those differ, the median of them.
     Raises InputError for a frame that is not there and for a window that does not fit.
     """
@@ -48,7 +49,7 @@ def montage(
     columns = math.ceil(math.sqrt(len(chosen) * (cell[1] + label) / cell[0]))
     rows = math.ceil(len(chosen) / columns)
     canvas = Image.new("RGB", (columns * cell[0], rows * (cell[1] + label)))
-    tiles, windows, hashes = [], [], []
+    tiles, windows, hashes, remarks = [], [], [], []
     for place, frame in enumerate(chosen):
         scan = first if place == 0 else volume[frame]
         left, top = place % columns * cell[0], place // columns * (cell[1] + label) + label
@@ -58,10 +59,14 @@ def montage(
         _number(canvas, frame, (left, top - label), (cell[0], label))
         tiles.append(Tile(frame, (left, top, left + width, top + height), (0, 0, *scan.size)))
         hashes.append(scan.input_hash)
+        remarks.append(scan.notes)
     common = one_window(windows, f"median of {len(windows)} frames") if None not in windows else None
     if common is not None:
         return montage(volume, chosen, window=common)
-    return _composed(np.asarray(canvas), first, chosen, tiles, windows, hashes, len(volume))
+    composed = _composed(np.asarray(canvas), first, chosen, tiles, windows, len(volume))
+    of_all = tuple(note for note in first.notes if all(note in notes for notes in remarks))
+    input_hash = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    return dataclasses.replace(composed, input_hash=input_hash, notes=(*composed.notes, *of_all))
 
 
 def _cell(scan: Scan) -> tuple[int, int]:
@@ -92,7 +97,6 @@ def _composed(
     chosen: Sequence[int],
     tiles: Sequence[Tile],
     windows: Sequence[Window | VoiLut | None],
-    hashes: Sequence[str],
     count: int,
 ) -> Scan:
     shown = dict.fromkeys(wording.window_line({"window": window and window.to_dict()}) for window in windows)
@@ -106,6 +110,5 @@ def _composed(
         body_part=first.body_part,
         tiles=tuple(tiles),
         frame=chosen[0],
-        input_hash=hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
         notes=(f"montage of frames {', '.join(map(str, chosen))} of {count} (0-based), {how}",),
     )

@@ -29,7 +29,13 @@ class Flat:
 
     def __call__(self) -> Scan:
         pixels = np.full(self.size[::-1], self.value, np.float32)
-        return Scan(pixels, windows=(Window(500, 1000, "LINEAR_EXACT"),), aspect=self.aspect, input_hash="a")
+        return Scan(
+            pixels,
+            windows=(Window(500, 1000, "LINEAR_EXACT"),),
+            aspect=self.aspect,
+            input_hash=str(self.value),
+            notes=("derived image", f"value {self.value}"),
+        )
 
 
 def volume(count: int, **facts: object) -> Volume:
@@ -55,6 +61,13 @@ def test_numbers_stand_above_and_not_on_the_frames() -> None:
     scan = montage(volume(1))  # a black frame
     picture = scan.display()
     assert picture.max() > 200 and inside(picture, scan.tiles[0].box).max() == 0
+
+
+def test_remarks_that_hold_for_all_frames_are_kept() -> None:
+    scan = montage(volume(9), [8, 2])
+    assert scan.notes[1:] == ("derived image",)
+    assert montage(volume(9), [8]).notes[1:] == ("derived image", "value 800.0")
+    assert scan.input_hash != montage(volume(9), [8, 3]).input_hash == montage(volume(9), [8, 3]).input_hash
 
 
 def test_window_is_applied_once_and_said() -> None:
