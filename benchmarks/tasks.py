@@ -74,7 +74,7 @@ class Task:
 
     def left_out(self, folder: Path) -> int:
         """How many rows at fault the folder's settings have left out of all its splits; published sets have none."""
-        return getattr(self.open(Path(folder)), "left_out", 0)
+        return self.open(Path(folder)).left_out
 
 
 TASKS = (

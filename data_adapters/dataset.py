@@ -63,6 +63,10 @@ class DataSet(Protocol):
     def licence(self) -> str | None: ...
     @property
     def expected(self) -> Mapping[str, Size]: ...
+    @property
+    def left_out(self) -> int:
+        """How many rows at fault `samples` leaves out, of all splits together."""
+        ...
 
     def splits(self) -> tuple[str, ...]:
         """The splits that this folder holds, in the order train, validation, test."""

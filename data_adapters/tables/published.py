@@ -47,6 +47,11 @@ class Published(ABC):
             raise OtherLayout(str(refusal(found, expected, remedy)))
 
     @property
+    def left_out(self) -> int:
+        """None: rows at fault are refused or handed on as they are."""
+        return 0
+
+    @property
     @abstractmethod
     def expected(self) -> Mapping[str, Size]:
         """Split → size as published for the layout that the folder has."""

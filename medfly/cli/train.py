@@ -30,6 +30,9 @@ def run(config: Path, output_dir: Path, console: Console) -> Path:
     """
     recipe = read_recipe(config)
     sources = [get_task(one.task).samples(Path(one.folder), one.split) for one in recipe.data]
+    for one in recipe.data:
+        if count := get_task(one.task).left_out(Path(one.folder)):
+            console.print(f"{one.task}: {count:,} rows at fault left out: `medfly data check` lists them")
     manifest = _manifest(recipe, sources)
     resume = _may_resume(output_dir, manifest)
     texts = [text for samples in sources for s in samples for text in (s.question, s.answer or "")]

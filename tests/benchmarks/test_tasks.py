@@ -30,6 +30,7 @@ class MadeUp:
     name: str = "made_up"
     source: str | None = None
     licence: str | None = None
+    left_out: int = 0
     expected: Mapping[str, Size] = field(default_factory=dict)
 
     def splits(self) -> tuple[str, ...]:
