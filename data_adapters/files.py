@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
@@ -20,9 +20,9 @@ from data_adapters.dicom import looks_like_dicom
 from data_adapters.dicom.volume import SharedFile, dicom_volume
 from data_adapters.image import Picture, read_image
 from data_adapters.nifti import looks_like_nifti, read_nifti
-from data_adapters.refusal import refusal, refusing
+from data_adapters.refusal import naming, refusal, refusing
 from data_adapters.slide import DICOM_WSI, looks_like_slide, open_slide
-from medfly.types import InputError, Scan, Volume
+from medfly.types import Scan, Volume, frame_hash
 
 Kind = Literal["dicom", "nifti", "slide", "picture"]
 
@@ -68,7 +68,7 @@ class FileScan:
         known = self.__dict__.get("_content_hash")
         if known is None:
             with naming(self.name), _readable(), self.stream() as stream:
-                known = hashlib.file_digest(stream, "sha256").hexdigest() + (f"#{self.frame}" if self.frame else "")
+                known = frame_hash(hashlib.file_digest(stream, "sha256").hexdigest(), self.frame)
             object.__setattr__(self, "_content_hash", known)  # frozen for callers; a cache is no field
         return known
 
@@ -127,15 +127,6 @@ def regular_file(path: str | Path) -> Path:
         if not path.is_file():  # a pipe or a device could block for ever
             raise refusal("a pipe or device", EXPECTED, "save it to a file first")
         return path
-
-
-@contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Refusals in the body begin with the name of what is refused."""
-    try:
-        yield
-    except InputError as problem:
-        raise InputError(f"{name}: {problem}") from None
 
 
 def kind_of(head: bytes, path: Path | None) -> Kind | None:

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 
 from data_adapters.isolation import isolated
 from data_adapters.refusal import refusal, refusing
-from medfly.types import Scan, Volume, Window
+from medfly.types import Scan, Volume, Window, frame_hash
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000")
 # Pillow's own threshold for its warning about decompression bombs, here a limit.
@@ -77,7 +77,7 @@ class Picture:
 
     @property
     def content_hash(self) -> str:
-        return self.digest + (f"#{self.frame}" if self.frame else "")
+        return frame_hash(self.digest, self.frame)
 
     def __call__(self) -> Scan:
         """Decode it now. Raises InputError as `read_image` does."""

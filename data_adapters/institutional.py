@@ -19,13 +19,13 @@ from functools import cached_property
 from pathlib import Path
 
 from data_adapters.dataset import Finding, Size
-from data_adapters.refusal import refusal, refusing
+from data_adapters.refusal import naming, refusal, refusing
 from data_adapters.tables.columns import assign, told
 from data_adapters.tables.entries import Entry, Fault, Reader
 from data_adapters.tables.row_checks import check_contents
 from data_adapters.tables.rows import Contents, Row
 from data_adapters.tables.table import Records, read_table
-from medfly.types import InputError, Sample
+from medfly.types import Sample
 
 SETTINGS = "dataset.yaml"
 WHOLE = "all"
@@ -194,11 +194,9 @@ class Institutional:
 
     @cached_property
     def _read(self) -> tuple[list[Entry], list[Fault]]:
-        try:
+        with naming(repr(str(self.path))):
             records = read_table(self.path, self.encoding)
             columns = self._columns(records)
-        except InputError as problem:
-            raise InputError(f"{str(self.path)!r}: {problem}") from None
         return Reader(columns, self.image_dir or self.path.parent, self.subgroups).read(records)
 
     def _columns(self, records: Records) -> Mapping[str, str]:

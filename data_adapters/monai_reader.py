@@ -19,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from data_adapters.files import naming
-from data_adapters.refusal import refusal
+from data_adapters.refusal import naming, refusal
 from data_adapters.source import read
 from medfly.types import InputError, Scan, VoiLut, Volume, Window
 

@@ -29,7 +29,7 @@ import numpy as np
 
 from data_adapters.nifti_header import REPAIR, Grid, is_gzip, looks_like_nifti, read_grid
 from data_adapters.refusal import refusal, refusing
-from medfly.types import Order, Scan, Volume
+from medfly.types import Order, Scan, Volume, frame_hash
 
 __all__ = ["looks_like_nifti", "read_nifti"]
 
@@ -72,7 +72,7 @@ class NiftiSlice:
 
     @property
     def content_hash(self) -> str:
-        return self.digest + (f"#{self.frame}" if self.frame else "")
+        return frame_hash(self.digest, self.frame)
 
     def __call__(self) -> Scan:
         """Read the slice now. Raises InputError as `read_nifti` does."""

@@ -30,3 +30,12 @@ def refusing(found: str, expected: str, remedy: str) -> Iterator[None]:
         raise
     except BaseException as problem:
         raise refusal(f"{found} ({type(problem).__name__})", expected, remedy) from None
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Refusals in the body begin with the name of what is refused."""
+    try:
+        yield
+    except InputError as problem:
+        raise InputError(f"{name}: {problem}") from None

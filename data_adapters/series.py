@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from data_adapters.files import FileScan, naming, open_file
-from data_adapters.refusal import refusal
+from data_adapters.files import FileScan, open_file
+from data_adapters.refusal import naming, refusal
 from data_adapters.slice_header import APART, SliceHeader, read_slice_header
 from data_adapters.stack import along_normal, is_parallel, places, stacked
 from medfly.types import InputError, Order, Scan, Volume, Window, one_window

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import overload
 
 from data_adapters.catalogue import catalogue
-from data_adapters.files import FileScan, file_bytes, naming, open_file
+from data_adapters.files import FileScan, file_bytes, open_file
 from data_adapters.listing import is_collection
-from data_adapters.refusal import refusal
+from data_adapters.refusal import naming, refusal
 from data_adapters.series import series_of_files
 from medfly.types import Scan, Volume
 

@@ -174,6 +174,11 @@ class ScanLoader(Protocol):
     def __call__(self) -> Scan: ...
 
 
+def frame_hash(digest: str, frame: int) -> str:
+    """A loader's content_hash: digest is the file's SHA-256, frame 0-based as the file counts."""
+    return f"{digest}#{frame}" if frame else digest
+
+
 @dataclass(frozen=True, eq=False)
 class Volume(Sequence[Scan]):
     """Frames that belong together, each opened when it is asked for: volume[i] is a Scan with frame i.

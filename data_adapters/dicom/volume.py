@@ -16,9 +16,9 @@ import numpy as np
 
 from data_adapters.dicom import DicomFile
 from data_adapters.dicom.lut import first_window
-from data_adapters.refusal import refusal
+from data_adapters.refusal import naming, refusal
 from data_adapters.stack import stacked
-from medfly.types import InputError, Scan, Volume, Window, one_window
+from medfly.types import InputError, Scan, Volume, Window, frame_hash, one_window
 
 
 class SharedFile:
@@ -66,14 +66,12 @@ class FrameScan:
 
     @property
     def content_hash(self) -> str:
-        return self.file.digest + (f"#{self.frame}" if self.frame else "")
+        return frame_hash(self.file.digest, self.frame)
 
     def __call__(self) -> Scan:
         """Decode the frame now. Raises InputError."""
-        try:
+        with naming(self.file.name):
             scan = self.file.scan(self.frame)
-        except InputError as problem:
-            raise InputError(f"{self.file.name}: {problem}") from None
         notes = (f"frame {self.frame} of the file (0-based)",) if self.moved else ()
         return dataclasses.replace(scan, notes=(*scan.notes, *notes))
 

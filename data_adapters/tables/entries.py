@@ -21,7 +21,7 @@ from data_adapters.tables.conversations import Exchange, Unfit, exchanges, is_co
 from data_adapters.tables.identity import WHOLE_FLOAT, Identity, fold, in_header, masked
 from data_adapters.tables.rows import answer_type, one_line
 from data_adapters.tables.table import Records
-from medfly.types import Sample, Scan, Volume
+from medfly.types import Sample, Scan, Volume, frame_hash
 
 REMOTE = ("http://", "https://", "data:", "s3://", "gs://")
 
@@ -48,7 +48,7 @@ class RowScan:
             return FileScan(self.path, self.frame or 0).content_hash
         opened = self._opened()
         whole = opened.input_hash if isinstance(opened, Scan) else opened.content_hash
-        return whole + (f"#{self.frame}" if self.frame else "")
+        return frame_hash(whole, self.frame or 0)
 
     @cached_property
     def identity(self) -> Identity:

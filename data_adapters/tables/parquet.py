@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_adapters.refusal import refusal, refusing
+from data_adapters.refusal import naming, refusal, refusing
 from data_adapters.source import read
 from data_adapters.tables.rows import Contents, Row
-from medfly.types import InputError, Scan
+from medfly.types import Scan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,10 +52,8 @@ class ParquetScan:
             cell = _pictures(file, self.group, self.path)[self.row].as_py()
         if cell is None or hashlib.sha256(cell).hexdigest() != self.content_hash:
             raise refusal("another picture than before", f"the one in {where}", "start again")
-        try:
+        with naming(where):
             return read(cell, frame=0)
-        except InputError as problem:
-            raise InputError(f"{where}: {problem}") from None
 
 
 def parquet_files(folder: Path, stem: str) -> list[Path]:

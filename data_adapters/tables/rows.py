@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from data_adapters.archive import members
-from data_adapters.files import FileScan, naming
-from data_adapters.refusal import refusal
+from data_adapters.files import FileScan
+from data_adapters.refusal import naming, refusal
 from medfly.types import InputError, Sample, Scan, ScanLoader
 
 MAX_JSON_BYTES = 512 * 1024**2

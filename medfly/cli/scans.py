@@ -18,8 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from data_adapters import Catalogue, catalogue, read
 from data_adapters.catalogue import Series
-from data_adapters.files import naming
 from data_adapters.listing import is_collection
+from data_adapters.refusal import naming
 from medfly.tiling import FRAMES, montage
 from medfly.types import InputError, Scan, Volume
 

@@ -24,16 +24,11 @@ from data_adapters.dicom.header import MAX_INFLATED_BYTES, FrameHeader, quiet
 from medfly.display import apply_window
 from medfly.types import InputError, VoiLut, Window
 
+from .made import item
+
 Make = Callable[..., bytes]
 RAMP = np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)
 SIGNED = (RAMP.astype(np.int16) - 2048).astype(np.int16)
-
-
-def item(**attributes: Any) -> Dataset:
-    dataset = Dataset()
-    for keyword, value in attributes.items():
-        setattr(dataset, keyword, value)
-    return dataset
 
 
 def table(values: np.ndarray, first: int, bits: int, signed: bool = False, **attributes: Any) -> Dataset:

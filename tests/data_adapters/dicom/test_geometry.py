@@ -21,7 +21,8 @@ from pydicom.sr.codedict import codes
 from data_adapters.dicom import DicomFile
 from data_adapters.dicom.geometry import VIEWS, affine
 from data_adapters.dicom.header import FrameHeader
-from medfly.types import Scan
+
+from .made import item, scan
 
 MakeDataset = Callable[..., FileDataset]
 Make = Callable[..., bytes]
@@ -32,17 +33,6 @@ PLACED = {
     "ImageOrientationPatient": [0, 1, 0, 0, 0, -1],
     "PixelSpacing": [0.5, 0.25],
 }
-
-
-def item(**attributes: Any) -> Dataset:
-    dataset = Dataset()
-    for keyword, value in attributes.items():
-        setattr(dataset, keyword, value)
-    return dataset
-
-
-def scan(data: bytes, frame: int = 0) -> Scan:
-    return DicomFile(data).scan(frame)
 
 
 def test_affine_by_hand(make_dicom: Make) -> None:

@@ -21,22 +21,13 @@ from pydicom.sequence import Sequence
 from data_adapters import read
 from data_adapters.dicom import DicomFile
 from medfly.display import apply_window, chosen_window
-from medfly.types import InputError, Scan, Volume, Window
+from medfly.types import InputError, Volume, Window
+
+from .made import item, scan
 
 MakeDataset = Callable[..., FileDataset]
 Make = Callable[..., bytes]
 RAMP = np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)
-
-
-def item(**attributes: Any) -> Dataset:
-    dataset = Dataset()
-    for keyword, value in attributes.items():
-        setattr(dataset, keyword, value)
-    return dataset
-
-
-def scan(data: bytes, frame: int = 0) -> Scan:
-    return DicomFile(data).scan(frame)
 
 
 def test_mammogram(make_dicom: Make) -> None:
@@ -149,11 +140,11 @@ def test_an_enhanced_mr_is_shown_in_one_window(make_dataset: MakeDataset, to_byt
     volume = read(to_bytes(enhanced_mr(make_dataset, windows)))
     assert isinstance(volume, Volume)
     one = Window(130, 260, source="median of 4 frames")
-    for number, scan in enumerate(pickle.loads(pickle.dumps(volume))):
-        assert scan.windows[0] == one and chosen_window(scan) == one
+    for number, shown in enumerate(pickle.loads(pickle.dumps(volume))):
+        assert shown.windows[0] == one and chosen_window(shown) == one
         own = windows[number]
-        assert [(w.center, w.width) for w in scan.windows[1:]] == ([own] if own else [])
-        assert np.array_equal(scan.display(), volume[0].display())  # the same values everywhere, the same grey
+        assert [(w.center, w.width) for w in shown.windows[1:]] == ([own] if own else [])
+        assert np.array_equal(shown.display(), volume[0].display())  # the same values everywhere, the same grey
     third = chosen_window(volume[2], "file:2")
     assert isinstance(third, Window) and (third.center, third.width) == (900, 2000)
 
@@ -190,9 +181,9 @@ def test_an_mr_series_is_shown_in_one_window(make_dataset: MakeDataset, tmp_path
     one = Window(130, 260, source="median of 3 slices")
     for volume in (read(tmp_path / "MR"), read(sorted((tmp_path / "MR").iterdir()))):
         assert isinstance(volume, Volume)
-        for scan, own in zip(volume, pairs, strict=True):
-            assert scan.windows[0] == one
-            assert [(w.center, w.width) for w in scan.windows[1:] if isinstance(w, Window)] == [own, (7, 9)]
+        for shown, own in zip(volume, pairs, strict=True):
+            assert shown.windows[0] == one
+            assert [(w.center, w.width) for w in shown.windows[1:] if isinstance(w, Window)] == [own, (7, 9)]
     ct = read(tmp_path / "CT")
     assert isinstance(ct, Volume) and [scan.windows[0].to_dict()["center"] for scan in ct] == [100, 130, 900]
 

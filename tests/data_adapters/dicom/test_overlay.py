@@ -18,7 +18,8 @@ from pydicom.uid import ExplicitVRBigEndian, RLELossless
 
 from data_adapters.dicom import DicomFile
 from data_adapters.dicom.overlay import _placed
-from medfly.types import Scan
+
+from .made import scan
 
 MakeDataset = Callable[..., FileDataset]
 Make = Callable[..., bytes]
@@ -39,10 +40,6 @@ def add_plane(dataset: FileDataset, bits: np.ndarray, group: int = 0x6000, vr: s
     for element, (kind, value) in values.items():
         if value is not None:
             dataset.add_new((group, element), kind, value)
-
-
-def scan(data: bytes, frame: int = 0) -> Scan:
-    return DicomFile(data).scan(frame)
 
 
 @pytest.mark.parametrize("name", ["examples_overlay.dcm", "MR-SIEMENS-DICOM-WithOverlays.dcm"])
