@@ -1,12 +1,15 @@
-"""Normalised exact match, the project's own rule: four things are forgiven, then the strings must be equal.
+"""Exact match, strict and normalised: the project's own yardsticks.
 
-It knows no synonyms, no articles, no number words and no answer types; a prediction that wraps the right word
-in a sentence is wrong here.
+Strict forgives nothing. Normalised forgives four things, then the strings must be equal. Neither knows synonyms,
+articles, number words or answer types; a prediction that wraps the right word in a sentence is wrong here. Both read
+Chinese as well as English.
 """
 
 from __future__ import annotations
 
 import unicodedata
+
+from benchmarks.protocols.rule import Group, Item, Judged, Rule
 
 NAME = "normalised_exact_match"
 
@@ -24,3 +27,25 @@ def normalise(text: str) -> str:
 def normalised_exact_match(prediction: str, gold: str) -> bool:
     """Whether both are the same text once normalised."""
     return normalise(prediction) == normalise(gold)
+
+
+def _strict(item: Item) -> Judged:
+    return Judged(float(item.prediction == item.answer))
+
+
+def _normalised(item: Item) -> Judged:
+    return Judged(float(normalised_exact_match(item.prediction, item.answer)))
+
+
+_METRICS: dict[Group, str] = {"open": "accuracy", "closed": "accuracy", "overall": "accuracy"}
+
+STRICT = Rule(
+    "strict_exact_match", "strict exact match", "MedFly: the same characters, nothing forgiven", _strict, _METRICS
+)
+NORMALISED = Rule(
+    NAME,
+    "normalised exact match",
+    "MedFly: NFKC, lower case, white space, one final full stop; then the same characters",
+    _normalised,
+    _METRICS,
+)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.protocols.exact import normalise, normalised_exact_match
+from benchmarks.protocols.exact import NORMALISED, STRICT, normalise, normalised_exact_match
+from benchmarks.protocols.rule import Item
 
 
 @pytest.mark.parametrize(
@@ -74,3 +75,9 @@ def test_case_white_space_and_one_stop_are_forgiven(text: str, blank: str) -> No
 def test_different_words_never_match(a: str, b: str) -> None:
     assert normalised_exact_match(a, b) == (a == b)
     assert not normalised_exact_match(f"{a} {b}", a)
+
+
+@pytest.mark.parametrize(("prediction", "strict", "normalised"), [("Yes", 1, 1), ("yes.", 0, 1), ("Yes, it is", 0, 0)])
+def test_rules(prediction: str, strict: float, normalised: float) -> None:
+    item = Item("", "Yes", "CLOSED", prediction)
+    assert (STRICT.judge(item).score, NORMALISED.judge(item).score) == (strict, normalised)
