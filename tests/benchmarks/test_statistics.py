@@ -1,12 +1,28 @@
-"""Intervals against the binomial distribution, scipy, hand enumeration and simulated clustered data."""
+"""Intervals, tests and planning against closed forms, scipy, statsmodels and simulated data whose truth is known."""
 
 from __future__ import annotations
+
+from itertools import product
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.statistics import paired_difference, proportion
+from benchmarks.coverage import alike_hits, alike_pairs, image_sizes, interval_coverage, pair_rates, planned
+from benchmarks.statistics import (
+    FEW,
+    clustered_error,
+    design_effect,
+    detectable_difference,
+    draws,
+    holm,
+    intracluster_correlation,
+    mcnemar,
+    paired_difference,
+    planned_error,
+    proportion,
+    sign_flip,
+)
 
 
 @pytest.mark.parametrize(("count", "right"), [(100, 50), (200, 178), (400, 12)])
@@ -135,3 +151,215 @@ def test_paired_difference_turns_its_sign() -> None:
     forth, back = paired_difference(first, second, images), paired_difference(second, first, images)
     assert forth.value is not None and forth.low is not None and forth.high is not None
     assert (back.value, back.low, back.high) == pytest.approx((-forth.value, -forth.high, -forth.low))
+
+
+def plain_percentile(
+    values: np.ndarray, images: np.ndarray, *, seed: int = 0, tail: float = 0.025
+) -> tuple[float, float]:
+    """The slow plain path: one resample after the other, each image's questions gathered one by one."""
+    rng = np.random.default_rng(seed)
+    members = [values[images == image] for image in dict.fromkeys(images.tolist())]
+    means = [
+        np.concatenate([members[i] for i in drawn]).mean()
+        for drawn in rng.integers(0, len(members), (10_000, len(members)))
+    ]
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+@pytest.mark.parametrize("fractional", [False, True])
+def test_many_images_give_the_plain_percentile_interval(fractional: bool) -> None:
+    rng = np.random.default_rng(8)
+    sizes = rng.integers(1, 5, FEW)
+    images = np.repeat(np.arange(FEW), sizes)
+    values = rng.random(len(images)) if fractional else rng.integers(0, 2, len(images)).astype(float)
+    result = proportion(values.tolist(), images.tolist(), seed=3)
+    assert (result.low, result.high) == pytest.approx(plain_percentile(values, images, seed=3), abs=1e-12)
+
+
+def test_few_images_widen_the_interval_as_hesterberg_has_it() -> None:
+    """By hand, 10 images take the normal quantile from 1.960 to 2.262 * sqrt(10 / 9) = 2.385."""
+    rng = np.random.default_rng(9)
+    values, images = rng.random(30), np.repeat(np.arange(10), 3)
+    tail = float(stats.norm.cdf(-stats.t.ppf(0.975, 9) * np.sqrt(10 / 9)))
+    assert stats.norm.ppf(tail) == pytest.approx(-2.385, abs=0.001)
+    result = proportion(values.tolist(), images.tolist())
+    assert (result.low, result.high) == pytest.approx(plain_percentile(values, images, tail=tail), abs=1e-12)
+
+
+@pytest.mark.parametrize(("clusters", "resamples"), [(1, 3), (7, 10_000), (3_000, 700)])
+def test_draws_keep_the_number_of_images_and_repeat_themselves(clusters: int, resamples: int) -> None:
+    counts = np.concatenate(list(draws(clusters, seed=5, resamples=resamples)))
+    assert counts.shape == (resamples, clusters)
+    assert (counts.sum(axis=1, dtype=int) == clusters).all()
+    drawn = np.random.default_rng(5).integers(0, clusters, (resamples, clusters))
+    assert (counts[-1] == np.bincount(drawn[-1], minlength=clusters)).all()
+    assert (counts == np.concatenate(list(draws(clusters, seed=5, resamples=resamples)))).all()
+
+
+def test_draws_too_many_to_keep_are_the_same() -> None:
+    kept, streamed = (np.concatenate(list(draws(30, resamples=r)))[:100] for r in (100, 700_000))
+    assert (kept == streamed).all()
+
+
+def test_kept_draws_cannot_be_written_to() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        next(iter(draws(5)))[0, 0] = 9
+
+
+@pytest.mark.parametrize("clusters", [2, 5, 9, 13])
+def test_sign_flip_enumerates_as_scipy_does(clusters: int) -> None:
+    rng = np.random.default_rng(clusters)
+    change = rng.normal(0.3, 1, clusters)
+    oracle = stats.permutation_test(
+        (change,), np.sum, permutation_type="samples", vectorized=True, n_resamples=2**clusters
+    )
+    assert sign_flip(change.tolist(), [0.0] * clusters, range(clusters)) == pytest.approx(oracle.pvalue, abs=1e-12)
+
+
+def test_sign_flip_draws_as_scipy_does() -> None:
+    change = np.random.default_rng(21).normal(0.25, 1, 60)
+    oracle = stats.permutation_test(
+        (change,), np.sum, permutation_type="samples", vectorized=True, n_resamples=20_000, rng=11
+    )
+    assert 0.01 < oracle.pvalue < 0.2
+    assert sign_flip(change.tolist(), [0.0] * 60, range(60)) == pytest.approx(oracle.pvalue, abs=0.006)
+
+
+def test_sign_flip_by_hand() -> None:
+    """Images a: +2, b: +1, c: 0, d: −1. Of the 8 sign patterns of 2, 1, 1, the totals 2 or more away from 0 are six."""
+    first = [1.0, 1.0, 1.0, 0.0, 1.0, 0.0]
+    second = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0]
+    images = ["a", "a", "b", "c", "c", "d"]
+    totals = [abs(2 * x + y + z) for x, y, z in product((-1, 1), repeat=3)]
+    assert sign_flip(first, second, images) == sum(total >= 2 for total in totals) / 8 == 0.75
+
+
+def test_sign_flip_turns_images_not_questions() -> None:
+    """Ten wins out of ten: past chance on ten images, and no evidence at all from one."""
+    assert sign_flip([1.0] * 10, [0.0] * 10, range(10)) == 2 / 2**10
+    assert sign_flip([1.0] * 10, [0.0] * 10, ["one"] * 10) == 1.0
+    assert sign_flip([1.0] * 40, [0.0] * 40, range(40)) == 1 / 10_001  # never 0
+    assert sign_flip([1.0] * 40, [1.0] * 40, range(40)) == 1.0
+    assert sign_flip([], [], []) is None
+
+
+def test_sign_flip_does_not_turn_on_rounding() -> None:
+    """0.1 + 0.2 and 0.3 are the same total to the test: all 8 patterns of equal thirds but none are as extreme."""
+    assert sign_flip([0.3, 0.3, 0.3], [0.2, 0.2, 0.2], range(3)) == 0.25
+    assert sign_flip([0.1 + 0.2, 0.3], [0.0, 0.0], range(2)) == 0.5
+
+
+def test_sign_flip_p_values_are_uniform_where_there_is_no_difference() -> None:
+    rng = np.random.default_rng(12)
+    found, ignoring_images = [], []
+    for _ in range(300):
+        sizes = image_sizes(rng, 40)
+        first, second = alike_pairs(rng, sizes, 0.0, 0.3, 0.2)
+        images = np.repeat(np.arange(40), sizes).tolist()
+        found.append(sign_flip(first.tolist(), second.tolist(), images, resamples=499))
+        ignoring_images.append(mcnemar(int((first > second).sum()), int((first < second).sum())))
+    assert stats.kstest(found, "uniform").pvalue > 0.01
+    assert stats.kstest(ignoring_images, "uniform").pvalue < 1e-6  # what sign_flip is for
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(0, 0), (0, 5), (12, 3), (40, 41), (200, 130)])
+def test_mcnemar_agrees_with_statsmodels(wins: int, losses: int) -> None:
+    tables = pytest.importorskip("statsmodels.stats.contingency_tables")
+    oracle = tables.mcnemar([[70, wins], [losses, 20]], exact=True).pvalue if wins + losses else 1.0
+    assert mcnemar(wins, losses) == pytest.approx(min(1.0, oracle))
+
+
+def test_holm_agrees_with_statsmodels() -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    rng = np.random.default_rng(13)
+    for size in (1, 2, 7, 48):
+        values = (rng.random(size) ** 4).tolist()
+        values[-1] = values[0]  # ties occur
+        assert holm(values) == pytest.approx(multitest.multipletests(values, method="holm")[1].tolist())
+
+
+def test_holm_passes_over_what_was_not_tested() -> None:
+    assert holm([0.04, None, 0.01, None]) == [0.04, None, 0.02, None]
+    assert holm([None]) == [None]
+    assert holm([]) == []
+
+
+def test_clustered_error_agrees_with_statsmodels() -> None:
+    linear = pytest.importorskip("statsmodels.regression.linear_model")
+    rng = np.random.default_rng(14)
+    sizes = image_sizes(rng, 25)
+    values, images = alike_hits(rng, sizes, 0.7, 0.2), np.repeat(np.arange(25), sizes)
+    oracle = linear.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": images})
+    assert clustered_error(values.tolist(), images.tolist()) == pytest.approx(float(oracle.bse[0]))
+
+
+def test_clustered_error_of_single_questions_is_the_textbooks() -> None:
+    values = np.random.default_rng(15).random(40)
+    assert clustered_error(values.tolist(), range(40)) == pytest.approx(stats.sem(values))
+    assert clustered_error([1.0, 0.0], ["a", "a"]) is None
+
+
+def test_correlation_agrees_with_a_mixed_model() -> None:
+    """With images of equal size, the variance components of restricted maximum likelihood are those of the ANOVA."""
+    mixed = pytest.importorskip("statsmodels.regression.mixed_linear_model")
+    rng = np.random.default_rng(16)
+    values = np.repeat(rng.normal(0, 0.7, 40), 6) + rng.normal(0, 1, 240)
+    images = np.repeat(np.arange(40), 6)
+    model = mixed.MixedLM(values, np.ones(240), groups=images).fit(reml=True)
+    between, within = float(model.cov_re.item()), float(model.scale)
+    assert between > 0.2
+    assert intracluster_correlation(values.tolist(), images.tolist()) == pytest.approx(
+        between / (between + within), abs=1e-4
+    )
+
+
+def test_correlation_finds_the_truth_and_its_limits() -> None:
+    rng = np.random.default_rng(17)
+    sizes = image_sizes(rng, 3_000)
+    images = np.repeat(np.arange(3_000), sizes).tolist()
+    for truth in (0.05, 0.4):
+        hits = alike_hits(rng, sizes, 0.7, truth)
+        assert intracluster_correlation(hits.tolist(), images) == pytest.approx(truth, abs=0.02)
+        first, second = alike_pairs(rng, sizes, 0.1, 0.3, truth)
+        assert intracluster_correlation((first - second).tolist(), images) == pytest.approx(truth, abs=0.02)
+    assert intracluster_correlation([0.0, 0.0, 1.0, 1.0], "aabb") == 1.0
+    assert intracluster_correlation([0.0, 1.0, 0.0, 1.0], "aabb") == -1.0
+    for nothing in ([1.0, 1.0, 1.0], [1.0]):
+        assert intracluster_correlation(nothing, "aab"[: len(nothing)]) is None
+    assert intracluster_correlation([0.0, 1.0], "ab") is None
+
+
+def test_planned_error_is_what_answers_then_show() -> None:
+    """The error expected beforehand, against the spread of the mean difference over simulated splits."""
+    rng = np.random.default_rng(18)
+    sizes = image_sizes(rng, 96)
+    means = [np.subtract(*alike_pairs(rng, sizes, 0.0, 0.25, 0.15)).mean() for _ in range(1_000)]
+    error = planned_error(sizes.tolist(), discordance=0.25, correlation=0.15)
+    assert error == pytest.approx(np.std(means), rel=0.08)
+    assert error == pytest.approx(np.sqrt(0.25 / sizes.sum() * design_effect(sizes.tolist(), 0.15)))
+
+
+def test_single_questions_have_the_textbooks_detectable_difference() -> None:
+    """(1.960 + 0.842) * sqrt(discordance / n), from many questions."""
+    assert design_effect([1] * 50, 0.3) == 1.0
+    assert design_effect([11] * 96, 0.1) == pytest.approx(2.0)
+    error = planned_error([1] * 10_000, discordance=0.2, correlation=0.5)
+    assert detectable_difference(error, 10_000) == pytest.approx(2.8016 * np.sqrt(0.2 / 10_000), rel=1e-3)
+    assert detectable_difference(0.0, 10) is None
+    assert detectable_difference(None, 1) is None
+
+
+def test_a_detectable_difference_is_found_four_times_in_five() -> None:
+    held, found, _ = pair_rates(30, planned(30, 0.2, 0.05), 0.2, 0.05, 250, resamples=1_000)
+    assert 0.73 <= found <= 0.87
+    assert 0.90 <= held <= 0.985
+
+
+@pytest.mark.parametrize("clusters", [10, 30, 96])
+def test_intervals_hold_the_truth(clusters: int) -> None:
+    """A small version of `python -m benchmarks.coverage`; 3 standard errors of 250 simulations are 4 points."""
+    hits, fractions, ignored = interval_coverage(clusters, 0.6, 0.2, 250, resamples=1_000)
+    assert 0.90 <= hits <= 0.99
+    assert 0.90 <= fractions <= 0.99
+    assert ignored < 0.85

@@ -1,13 +1,16 @@
-"""Proportions and paired differences with 95 % intervals that respect the images.
-
-The questions about one image are not independent (SLAKE asks 11 per image), so whole images are resampled.
-This module knows numbers and cluster labels; it knows neither questions nor scoring rules.
+"""Proportions, means and paired differences with 95 % intervals from resampled clusters.
 
 Source: the cluster bootstrap, C. A. Field and A. H. Welsh, "Bootstrapping clustered data", Journal of the Royal
 Statistical Society B 69 (2007) 369–390. Clusters are drawn with replacement and kept whole; the statistic is the
 ratio of sums, sum(hits) / sum(questions), since a resample's number of questions varies. Percentile interval.
 
-Shapes: N questions, C clusters (images), R resamples.
+Few clusters make a percentile interval too short. Under FEW of them it is expanded as in T. C. Hesterberg, "What
+Teachers Should Know About the Bootstrap", The American Statistician 69 (2015) 371–386: the percentiles are taken at
+Φ(∓ t √(C / (C − 1))), t the 97.5 % point of Student's t with C − 1 degrees of freedom, in place of 2.5 and 97.5 %.
+With 10 clusters this takes the measured coverage from 90 % to 94 or 95 %. It does not mend skewness: where nearly all
+is right, or nearly all wrong, and clusters are few, the interval is still too short (`python -m benchmarks.coverage`).
+
+Shapes: N questions, C clusters, R resamples.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.statistics.clusters import RESAMPLES, draws, per_cluster
+
 LEVEL = 0.95
-RESAMPLES = 10_000
-CHUNK = 4_000_000  # drawn cluster indices held at a time: 32 MB
+FEW = 50  # from here on the expansion would add less than 4 % to an interval's width
+METHOD = f"percentile cluster bootstrap, expanded under {FEW} clusters (Hesterberg 2015)"
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Proportion:
     """hits out of count, and the interval [low, high] of value = hits / count, all in 0 … 1.
 
     value is None where nothing was counted. low and high are None where the data cannot give them:
-    nothing was counted, or a single image was answered partly right.
+    nothing was counted, or a single cluster was answered partly right.
     """
 
     hits: float
@@ -57,17 +62,17 @@ class Difference:
 def proportion(
     hits: Sequence[float], clusters: Sequence[Hashable], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> Proportion:
-    """hits [N] in 0 … 1 and their image labels [N] → the proportion with its clustered interval.
+    """hits [N] in 0 … 1, fractions such as token F1 too, and their cluster labels [N] → the mean and its interval.
 
     Where every question is right, or every one wrong, each resample is the same and the bootstrap would claim
-    certainty; the exact binomial limits (Clopper and Pearson, 1934) take its place, with the images as the trials:
-    C_eff = N² / sum of squared cluster sizes (Kish, 1965), as if an image's questions stood or fell together.
+    certainty; the exact binomial limits (Clopper and Pearson, 1934) take its place, with the clusters as the trials:
+    C_eff = N² / sum of squared cluster sizes (Kish, 1965), as if a cluster's questions stood or fell together.
     Raises ValueError where the lengths differ or a hit lies outside 0 … 1.
     """
     values = np.asarray(hits, dtype=np.float64)
     if values.size and not ((values >= 0) & (values <= 1)).all():  # NaN fails here too
         raise ValueError(f"hits between 0 and 1 expected, got {values.min()} … {values.max()}")
-    sums, counts = _per_cluster(values, clusters)
+    sums, counts = per_cluster(values, clusters)
     total, count = float(values.sum()), len(values)
     if count == 0:
         return Proportion(0.0, 0, 0, None, None, None)
@@ -89,27 +94,18 @@ def paired_difference(
 ) -> Difference:
     """Two systems' hits [N] on the same N questions → first minus second with its clustered interval.
 
-    The difference is taken per question and then summed per image, so that what both find hard cancels.
+    The difference is taken per question and then summed per cluster, so that what both find hard cancels.
     Two systems that never differ get the interval [0, 0]. Raises ValueError where the lengths differ.
     """
     if len(first) != len(second):
         raise ValueError(f"paired hits of one length expected, got {len(first)} and {len(second)}")
     change = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    sums, counts = _per_cluster(change, clusters)
+    sums, counts = per_cluster(change, clusters)
     if len(change) == 0:
         return Difference(0, 0, 0, 0, None, None, None)
     low, high = _interval(sums, counts, seed, resamples)
     wins, losses = int((change > 0).sum()), int((change < 0).sum())
     return Difference(len(change), len(counts), wins, losses, float(change.mean()), low, high)
-
-
-def _per_cluster(values: np.ndarray, clusters: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
-    """values [N] → their sums [C] and numbers [C] per cluster, clusters in order of appearance."""
-    if len(values) != len(clusters):
-        raise ValueError(f"one cluster label per value expected, got {len(values)} values, {len(clusters)} labels")
-    index = {label: i for i, label in enumerate(dict.fromkeys(clusters))}
-    codes = np.fromiter((index[label] for label in clusters), dtype=np.intp, count=len(clusters))
-    return np.bincount(codes, values, len(index)), np.bincount(codes, minlength=len(index)).astype(np.float64)
 
 
 def _interval(
@@ -119,11 +115,17 @@ def _interval(
     size = len(counts)
     if size < 2:
         return None, None
-    rng = np.random.default_rng(seed)
-    ratios = np.empty(resamples)
-    step = max(1, CHUNK // size)
-    for start in range(0, resamples, step):
-        drawn = rng.integers(0, size, (min(step, resamples - start), size))
-        ratios[start : start + step] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    table = np.stack([sums, counts], axis=1)  # [C, 2]
+    drawn = np.concatenate([chunk @ table for chunk in draws(size, seed=seed, resamples=resamples)])  # [R, 2]
+    tail = _tail(size)
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _tail(clusters: int) -> float:
+    """The share of resamples that lie outside the interval on either side."""
+    if clusters >= FEW:
+        return (1 - LEVEL) / 2
+    from scipy.special import ndtr, stdtrit  # here, since most calls do without
+
+    return float(ndtr(-stdtrit(clusters - 1, (1 + LEVEL) / 2) * (clusters / (clusters - 1)) ** 0.5))
