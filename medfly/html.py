@@ -1,0 +1,157 @@
+"""What every page of MedFly has in common: its frame, its look, and an answer shown beside the scan it is about.
+
+A page is one document that needs nothing else: no server, no script, no network. Pictures are embedded losslessly, all
+text is escaped, the research-use line stays in view, and on paper the page is dark on white. This module knows answers
+and pictures; it knows no model, no file format of scans, and not what a page is for.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from medfly import wording
+from medfly.drawing import LEVEL_COLOURS, crop_picture, fitted, highlight, shown_regions
+from medfly.geometry import size_in_mm
+from medfly.types import Answer, InputError, Level, Region
+
+VIEW, CROP = 440, 150
+"""Longer sides of the highlighted scan and of a crop, in pixels of the page."""
+LONG = 40
+"""Letters beyond which an answer is set smaller."""
+
+
+def document(title: str, body: str, style: str = "") -> str:
+    """The whole document around `body`, which is HTML already. title: plain text. style: CSS after the common one."""
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><style>{STYLE}{style}</style></head>
+<body><div class="banner" role="note">{escape(wording.RESEARCH_USE)}</div>
+{body}</body></html>
+"""
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write the page whole or not at all; the folder is made. Raises InputError where it cannot be written."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"report {str(path)!r}: cannot be written ({error.strerror}); choose another folder") from None
+    finally:
+        if path.parent.is_dir():
+            partial.unlink(missing_ok=True)
+
+
+def legend() -> str:
+    """What the colours of the boxes mean."""
+    return "".join(f'<span class="key {level}">{level} zoom</span>' for level in ("medium", "high"))
+
+
+def answer_card(
+    answer: Answer,
+    picture: np.ndarray,
+    *,
+    aspect: float = 1.0,
+    spacing: tuple[float, float] | None = None,
+    more: str = "",
+) -> str:
+    """The scan with the crops that counted most, the question, the answer, its confidence, and the crops.
+
+    picture: [H, W, 3] uint8, as the model saw it. aspect: height of a pixel over its width. spacing: millimetres
+    between rows and columns. more: HTML that stands below the answer.
+    """
+    regions = shown_regions(answer)
+    view = highlight(picture, regions, scale=fitted(picture, VIEW, aspect), aspect=aspect)
+    crops = "".join(_crop(picture, rank, region, aspect, spacing) for rank, region in enumerate(regions, 1))
+    width = 0 if answer.confidence is None else round(100 * min(max(answer.confidence, 0), 1))
+    seen = "the scan with the crops that counted most" if regions else "the scan"
+    said = wording.answer_line(answer)
+    return f"""<article>{picture_tag(view, seen)}
+<div class="words"><p class="question">{escape(answer.question)}</p>
+<p class="answer{" long" if len(said) > LONG else ""}">{escape(said)}</p>{more}
+<div class="bar"><div style="width:{width}%"></div></div>
+<p class="small">{escape(wording.confidence_line(answer))}</p><div class="crops">{crops}</div>
+<p class="small">{escape(wording.levels_line(answer))}</p></div></article>
+"""
+
+
+def _crop(picture: np.ndarray, rank: int, region: Region, aspect: float, spacing: tuple[float, float] | None) -> str:
+    size = wording.millimetre_line(size_in_mm(region.box, spacing))
+    lines = f"<b>{rank} {region.level} {wording.score_text(region.score)}</b><br>{wording.place_line(region)}<br>{size}"
+    tag = picture_tag(crop_picture(picture, region, CROP, aspect), f"crop {rank}")
+    return f'<figure class="{region.level}">{tag}<figcaption>{lines}</figcaption></figure>'
+
+
+def picture_tag(image: Image.Image, description: str) -> str:
+    """An <img> with its pixels inside; grey pictures are kept as grey, at a third of the size."""
+    values = np.asarray(image)
+    if values.ndim == 3 and (values == values[..., :1]).all():
+        image = image.convert("L")
+    stream = io.BytesIO()
+    image.save(stream, format="PNG")
+    data = base64.b64encode(stream.getvalue()).decode()
+    size = f'width="{image.width}" height="{image.height}"'
+    return f'<img {size} alt="{escape(description)}" src="data:image/png;base64,{data}">'
+
+
+def _css(level: Level) -> str:
+    return "rgb({},{},{})".format(*LEVEL_COLOURS[level])
+
+
+STYLE = f"""
+:root {{ color-scheme: dark; --back: #0d1117; --panel: #161c26; --line: #30363d; --text: #e6edf3; --muted: #919cab;
+  --link: #9ecbff; --warning: #ffb066; --medium: {_css("medium")}; --high: {_css("high")}; }}
+* {{ box-sizing: border-box; }}
+body {{ margin: 0; padding-top: 2.4rem; background: var(--back); color: var(--text);
+  font: 16px/1.5 system-ui, sans-serif; }}
+.banner {{ position: fixed; inset: 0 0 auto 0; z-index: 1; padding: .4rem; text-align: center; font-weight: 600;
+  background: #ffb066; color: #0d1117; }}
+header, main {{ max-width: 70rem; margin: 0 auto; padding: 1rem; }}
+h1 {{ margin: .5rem 0 0; font-size: 2.2rem; }}
+h2 {{ margin: 2.5rem 0 .3rem; }}
+section {{ scroll-margin-top: 2.4rem; }}
+nav {{ display: flex; flex-wrap: wrap; gap: .5rem; margin-top: 1rem; }}
+nav a {{ padding: .2rem .7rem; border: 1px solid var(--line); border-radius: 1rem; color: var(--link);
+  text-decoration: none; }}
+nav a:hover, nav a:focus {{ border-color: var(--link); }}
+.small, dl, figcaption, summary {{ font-size: .85rem; color: var(--muted); }}
+summary {{ cursor: pointer; }}
+.key {{ margin-right: .8rem; }}
+.key::before {{ content: ""; display: inline-block; width: .7em; height: .7em; margin-right: .4em; border: 2px solid; }}
+.key.medium::before, .medium b {{ color: var(--medium); }}
+.key.high::before, .high b {{ color: var(--high); }}
+dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; }}
+dd {{ margin: 0; color: var(--text); overflow-wrap: anywhere; }}
+article {{ display: flex; flex-wrap: wrap; gap: 1.5rem; margin: 1rem 0; padding: 1rem; background: var(--panel);
+  border-radius: .6rem; }}
+article > img {{ flex: 0 1 auto; max-width: 100%; height: auto; align-self: flex-start; }}
+.words {{ flex: 1 1 22rem; min-width: 0; overflow-wrap: anywhere; }}
+.words p {{ margin: 0 0 .4rem; }}
+.question {{ color: var(--muted); }}
+.answer {{ font-size: 1.9rem; font-weight: 600; line-height: 1.2; }}
+.answer.long {{ font-size: 1.25rem; }}
+.bar {{ height: .5rem; max-width: 22rem; margin: .4rem 0; background: var(--line); }}
+.bar div {{ height: 100%; background: var(--high); }}
+.crops {{ display: flex; flex-wrap: wrap; gap: .8rem; margin-top: 1rem; }}
+figure {{ margin: 0; }}
+figure img {{ display: block; border: 2px solid; }}
+figure.medium img {{ border-color: var(--medium); }}
+figure.high img {{ border-color: var(--high); }}
+@media print {{
+  :root {{ color-scheme: light; --back: #fff; --panel: #fff; --line: #bbb; --text: #000; --muted: #444; --link: #036;
+    --warning: #a04b00; --medium: #a86800; --high: #00699c; }}
+  .banner {{ position: static; print-color-adjust: exact; }}
+  .bar, .bar div {{ print-color-adjust: exact; }}
+  body {{ padding: 0; }}
+  article {{ border: 1px solid var(--line); break-inside: avoid; }}
+}}
+"""
