@@ -1,4 +1,4 @@
-"""What a model must beat: answers without looking, and the same model with the image taken away.
+"""What a model must beat: answers without looking, and the same model with the image taken away or exchanged.
 
 The majority baseline reads questions and training answers only. The image baselines change what `Sample.scan` opens
 and nothing else: questions, gold answers and `Sample.image` (the cluster) stay, so scores pair up with the plain run.
@@ -98,22 +98,65 @@ class BlankLoader:
     @property
     def content_hash(self) -> str:
         """Differs from the source's, so that no cache can hand out the real image's features."""
-        return _blank_hash(self.source.content_hash)
+        return self._hash(self.source.content_hash)
+
+    @staticmethod
+    def _hash(of: str) -> str:
+        return hashlib.sha256(f"blank mid-grey image in place of {of}".encode()).hexdigest()
 
     def __call__(self) -> Scan:
         scan = self.source()
-        # Padding is dropped, for it shows the outline of what was there; so are windows and the unit of the old values.
-        blank = replace(scan, padding=None, unit=None, input_hash=_blank_hash(scan.input_hash), notes=("blank image",))
         if scan.pixels.ndim == 3:
-            return replace(blank, pixels=np.full_like(scan.pixels, MID_GREY), windows=())
-        window = Window(0.5, 1.0, "LINEAR_EXACT", source="blank image")
-        return replace(blank, pixels=np.full(scan.pixels.shape, 0.5, np.float32), windows=(window,))
+            pixels = np.full_like(scan.pixels, MID_GREY)
+        else:
+            pixels = np.full(scan.pixels.shape, 0.5, np.float32)
+        return _instead(scan, pixels, self._hash(scan.input_hash), "blank image")
 
 
-def _blank_hash(of: str) -> str:
-    return hashlib.sha256(f"blank mid-grey image in place of {of}".encode()).hexdigest()
+@dataclass(frozen=True)
+class NoiseLoader:
+    """Opens `source` and gives a scan of its size, modality and spacing that shows white noise.
+
+    Each pixel is drawn evenly from black to white, each channel of a colour picture on its own. The same source and
+    seed give the same noise; sources of other content give other noise.
+    """
+
+    source: ScanLoader
+    seed: int = 0
+
+    @property
+    def content_hash(self) -> str:
+        """Differs from the source's and between seeds."""
+        return self._hash(self.source.content_hash)
+
+    def _hash(self, of: str) -> str:
+        return hashlib.sha256(f"noise of seed {self.seed} in place of {of}".encode()).hexdigest()
+
+    def __call__(self) -> Scan:
+        scan = self.source()
+        rng = np.random.default_rng(int(self.content_hash, 16))
+        if scan.pixels.ndim == 3:
+            pixels = rng.integers(0, 256, scan.pixels.shape, dtype=np.uint8)
+        else:
+            pixels = rng.random(scan.pixels.shape, dtype=np.float32)
+        return _instead(scan, pixels, self._hash(scan.input_hash), "noise image")
+
+
+def _instead(scan: Scan, pixels: np.ndarray, input_hash: str, note: str) -> Scan:
+    """The scan with other pixels: colour as uint8, or grey in 0 … 1, which is shown as it is.
+
+    What outlines or explains the old pixels goes: padding, overlay, tiles, windows, the unit and the notes.
+    """
+    windows = () if pixels.ndim == 3 else (Window(0.5, 1.0, "LINEAR_EXACT", source=note),)
+    kept = replace(scan, pixels=pixels, windows=windows, unit=None, input_hash=input_hash, notes=(note,))
+    return replace(kept, padding=None, overlay=None, tiles=())
 
 
 def blank_images(samples: Iterable[Sample]) -> list[Sample]:
     """The same questions about images that show nothing: mid-grey of the same size and kind."""
     return [replace(s, scan=BlankLoader(s.scan)) for s in samples]
+
+
+def noise_images(samples: Iterable[Sample], seed: int = 0) -> list[Sample]:
+    """The same questions about images of white noise, of the same size and kind."""
+    return [replace(s, scan=NoiseLoader(s.scan, seed)) for s in samples]

@@ -111,12 +111,12 @@ def check(
             continue
         for split in splits:
             try:
-                parts.append((dataset, _role(dataset, split, trained), _part(dataset, split)))
+                parts.append((dataset, _role(dataset, split, trained), part_of(dataset, split)))
             except InputError as problem:
                 where = f"{dataset.name} {split}"
                 findings.append(Finding("error", "not_compared", where, f"no leakage check: {problem}"))
-    printed = _with_prints([part for _, _, part in parts], progress)
-    findings += [finding for part in printed for finding in (*_missing(part), *_unreadable(part))]
+    printed = with_prints([part for _, _, part in parts], progress)
+    findings += [finding for part in printed for finding in not_compared(part)]
     compared = [(dataset, role, part) for (dataset, role, _), part in zip(parts, printed, strict=True)]
     for (mine, role, a), (theirs, other, b) in combinations(compared, 2):
         if role == other and mine.source is not None and mine.source == theirs.source:
@@ -137,7 +137,11 @@ def _rank(role: str | None) -> int:
     return order.index(role)
 
 
-def _part(dataset: DataSet, split: str) -> Part:
+def part_of(dataset: DataSet, split: str) -> Part:
+    """A split ready to be compared but for its fingerprints. Raises InputError where it cannot be read.
+
+    Pictures may be missing from published data sets; a hospital's rows at fault are left out.
+    """
     where = f"{dataset.name} {split}"
     if not isinstance(dataset, Institutional):
         published = isinstance(dataset, Published)
@@ -151,11 +155,16 @@ def _part(dataset: DataSet, split: str) -> Part:
     return Part(where, [entry.sample for entry in entries], {}, keys)
 
 
-def _with_prints(parts: Sequence[Part], progress: Progress | None) -> list[Part]:
-    """The parts with their pictures' fingerprints; one file in several of them is opened once."""
+def with_prints(
+    parts: Sequence[Part], progress: Progress | None, known: dict[str, Print | None] | None = None
+) -> list[Part]:
+    """The parts with their pictures' fingerprints; one file in several of them is opened once.
+
+    known: content hash → fingerprint (None: unreadable), used and filled.
+    """
     scans = [{sample.image: sample.scan for sample in part.samples} for part in parts]
     total, done = sum(map(len, scans)), 0
-    known: dict[str, Print | None] = {}
+    known = {} if known is None else known
 
     def step() -> None:
         nonlocal done
@@ -164,6 +173,11 @@ def _with_prints(parts: Sequence[Part], progress: Progress | None) -> list[Part]
             progress(done, total)
 
     return [replace(part, prints=fingerprints(own, known, step)) for part, own in zip(parts, scans, strict=True)]
+
+
+def not_compared(part: Part) -> list[Finding]:
+    """Findings about its pictures that are missing, and those that cannot be read."""
+    return _missing(part) + _unreadable(part)
 
 
 def _missing(part: Part) -> list[Finding]:

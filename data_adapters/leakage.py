@@ -21,8 +21,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -46,14 +47,20 @@ Step = Callable[[], None]
 class Print:
     """A picture's fingerprint.
 
-    file, pixels: SHA-256. bits: the perceptual hash, uint64. small: [SMALL * SMALL] float32 grey of mean 0 and
-    norm 1, so that a product of two is their correlation; None for a flat picture.
+    file, pixels: SHA-256. bits: the perceptual hash, uint64. shrunk: [SMALL * SMALL] uint8, the picture in grey.
     """
 
     file: str
     pixels: str
     bits: np.uint64
-    small: np.ndarray | None
+    shrunk: np.ndarray
+
+    @cached_property
+    def small(self) -> np.ndarray | None:
+        """`shrunk` with mean 0 and norm 1, so that a product of two is their correlation; None for a flat picture."""
+        values = self.shrunk.astype(np.float32)
+        centred = values - values.mean()
+        return centred / np.linalg.norm(centred) if float(values.std()) >= FLAT else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +93,11 @@ def fingerprint(loader: ScanLoader) -> Print:
     shown = loader().display()
     grey = Image.fromarray(shown).convert("L")
     bits = np.packbits(imagehash.phash(grey).hash.ravel()).view(">u8")[0]
-    small = np.asarray(grey.resize((SMALL, SMALL), Image.Resampling.BOX), dtype=np.float32).ravel()
-    spread = float(small.std())
-    centred = small - small.mean()
     return Print(
         loader.content_hash,
         hashlib.sha256(repr(shown.shape).encode() + np.ascontiguousarray(shown).tobytes()).hexdigest(),
         np.uint64(bits),
-        centred / np.linalg.norm(centred) if spread >= FLAT else None,
+        np.asarray(grey.resize((SMALL, SMALL), Image.Resampling.BOX)).ravel(),
     )
 
 
@@ -121,6 +125,46 @@ def fingerprints(
     return prints
 
 
+@dataclass(frozen=True, eq=False)
+class Overlap:
+    """What of `b` is in `a`, too, row by row.
+
+    stages: b's pictures that are in a → the first stage that finds them (a key of HOW), and all of a's pictures that
+    any stage finds. questions: b's that are in a with the same words and answer, about such a picture.
+    """
+
+    a: Part
+    b: Part
+    stages: Mapping[str, tuple[str, set[str]]]
+    questions: Sequence[Sample]
+
+    @classmethod
+    def between(cls, a: Part, b: Part) -> Overlap:
+        stages = _shared_pictures(a, b)
+        return cls(a, b, stages, _same_questions(a, b, {name: twins for name, (_, twins) in stages.items()}))
+
+    def shared_keys(self, role: str) -> set[str]:
+        """Patients or studies (`role`, a key of PLURAL) of both; none where either does not say. Never to be shown."""
+        return (set(self.a.keys.get(role, ())) & set(self.b.keys.get(role, ()))) - {""}
+
+    def rows_of(self, role: str) -> list[Sample]:
+        """b's rows whose patient or study is in a."""
+        shared = self.shared_keys(role)
+        return [s for s, key in zip(self.b.samples, self.b.keys[role], strict=True) if key in shared] if shared else []
+
+    def findings(self, severity: Severity = "error") -> list[Finding]:
+        """As `leakage` says."""
+        found = [_same_pictures(self, kind) for kind in HOW]
+        found.append(_told_questions(self))
+        found += [_same_keys(self, role) for role in PLURAL]
+        findings = [
+            Finding(severity, kind, self.b.where, f"{message}: leave them out on one side", count, labels)
+            for kind, message, count, labels in found
+            if count
+        ]
+        return findings + _same_words(self.a, self.b, self.stages)
+
+
 def leakage(a: Part, b: Part, severity: Severity = "error") -> list[Finding]:
     """What of `b` is in `a`, too: one finding each for same_name (only of pictures that are missing), same_file,
     same_pixels, near_duplicate (a picture counts for the first of these only), same_question (same words and answer
@@ -129,17 +173,7 @@ def leakage(a: Part, b: Part, severity: Severity = "error") -> list[Finding]:
     same_words, a warning always: words and answer are the same, and whether the picture is cannot be told, because
     b's is missing, or all of a's. `where` is b's; count: pictures, rows, or patients and studies of `b`.
     """
-    stages = _shared_pictures(a, b)
-    twins = {name: others for name, (_, others) in stages.items()}
-    found = [_same_pictures(a, b, [name for name, (stage, _) in stages.items() if stage == kind], kind) for kind in HOW]
-    found.append(_same_questions(a, b, twins))
-    found += [_same_keys(a, b, role) for role in PLURAL if role in a.keys and role in b.keys]
-    findings = [
-        Finding(severity, kind, b.where, f"{message}: leave them out on one side", count, labels)
-        for kind, message, count, labels in found
-        if count
-    ]
-    return findings + _same_words(a, b, twins)
+    return Overlap.between(a, b).findings(severity)
 
 
 HOW = {
@@ -149,11 +183,13 @@ HOW = {
     "near_duplicate": "nearly, as copies and neighbouring slices of one scan are alike",
 }
 PLURAL = {"patient": "patients", "study": "studies"}
-Shared = tuple[str, str, int, tuple[str, ...]]
+Told = tuple[str, str, int, tuple[str, ...]]
 """Kind, message, count and examples of a finding."""
 
 
-def _same_pictures(a: Part, b: Part, names: Sequence[str], kind: str) -> Shared:
+def _same_pictures(overlap: Overlap, kind: str) -> Told:
+    a, b = overlap.a, overlap.b
+    names = [name for name, (stage, _) in overlap.stages.items() if stage == kind]
     total = len({sample.image for sample in b.samples})
     message = f"{len(names):,} of {total:,} pictures are also in {a.where}, {HOW[kind]}"
     return kind, message, len(names), b.labels(names)
@@ -195,19 +231,23 @@ def _near(a: Mapping[str, Print], b: Mapping[str, Print]) -> Iterable[tuple[str,
                 yield names_b[start + j], names_a[i]
 
 
-def _same_questions(a: Part, b: Part, twins: Mapping[str, set[str]]) -> Shared:
+def _same_questions(a: Part, b: Part, twins: Mapping[str, set[str]]) -> list[Sample]:
     def key(sample: Sample, image: str) -> tuple[str, str, str]:
         return image, words(sample.question), words(sample.answer or "")
 
     known = {key(sample, sample.image) for sample in a.samples}
-    rows = [one for one in b.samples if any(key(one, twin) in known for twin in twins.get(one.image, ()))]
+    return [one for one in b.samples if any(key(one, twin) in known for twin in twins.get(one.image, ()))]
+
+
+def _told_questions(overlap: Overlap) -> Told:
+    a, b, rows = overlap.a, overlap.b, overlap.questions
     message = f"{len(rows):,} of {len(b.samples):,} questions are also in {a.where}, about shared pictures and with "
     return "same_question", message + "the same answers", len(rows), _sample_labels(rows)
 
 
-def _same_words(a: Part, b: Part, twins: Mapping[str, set[str]]) -> list[Finding]:
+def _same_words(a: Part, b: Part, shared: Collection[str]) -> list[Finding]:
     known = {(words(sample.question), words(sample.answer or "")) for sample in a.samples}
-    unseen = [one for one in b.samples if one.image not in twins and not (a.prints and one.image in b.prints)]
+    unseen = [one for one in b.samples if one.image not in shared and not (a.prints and one.image in b.prints)]
     rows = [one for one in unseen if (words(one.question), words(one.answer or "")) in known]
     message = (
         f"{len(rows):,} of {len(unseen):,} questions have words and answer of one in {a.where}: "
@@ -216,11 +256,10 @@ def _same_words(a: Part, b: Part, twins: Mapping[str, set[str]]) -> list[Finding
     return [Finding("warning", "same_words", b.where, message, len(rows), _sample_labels(rows))] if rows else []
 
 
-def _same_keys(a: Part, b: Part, role: str) -> Shared:
-    shared = (set(a.keys[role]) & set(b.keys[role])) - {""}
-    rows = [sample for sample, key in zip(b.samples, b.keys[role], strict=True) if key in shared]
-    message = f"{len(shared):,} {PLURAL[role]}, with {len(rows):,} rows here, are also in {a.where}"
-    return f"same_{role}", message, len(shared), _sample_labels(rows)
+def _same_keys(overlap: Overlap, role: str) -> Told:
+    count, rows = len(overlap.shared_keys(role)), overlap.rows_of(role)
+    message = f"{count:,} {PLURAL[role]}, with {len(rows):,} rows here, are also in {overlap.a.where}"
+    return f"same_{role}", message, count, _sample_labels(rows)
 
 
 def words(text: str) -> str:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from medfly import cache
 from medfly.dragonfly.checkpoint import weight_files
 from medfly.dragonfly.hub import read_config
 from medfly.types import InputError
@@ -123,9 +124,7 @@ def _identity(file: Path) -> dict[str, int]:
 
 def cache_folder() -> Path:
     """Where hashes are kept."""
-    if own := os.environ.get("MEDFLY_CACHE"):
-        return Path(own) / "hashes"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medfly" / "hashes"
+    return cache.cache_folder("hashes")
 
 
 def _place(file: Path) -> Path:

@@ -6,19 +6,22 @@ import json
 import pickle
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import kstest
 
-from benchmarks.baselines import QuestionOnlyMajority, blank_images, shuffled_images
-from benchmarks.predictions import to_row
-from benchmarks.report import score
+from benchmarks.baselines import QuestionOnlyMajority, blank_images, noise_images, shuffled_images
+from benchmarks.protocols.exact import NORMALISED
+from benchmarks.results import Result
+from benchmarks.scores import score
 from benchmarks.tasks import get_task
-from medfly.types import InputError, Sample
+from data_adapters.slake import Slake
+from medfly.types import InputError, Sample, Scan
 
 from .conftest import MemoryLoader, make_samples
 
@@ -110,8 +113,44 @@ def test_blank_images_show_nothing(colour: bool, inverted: bool) -> None:
     assert blank.scan.content_hash == scan.input_hash
 
 
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_noise_images_show_noise_alone(colour: bool, inverted: bool) -> None:
+    """Even from black to white, pixel by pixel; fixed by the seed and the source's content, and by nothing else."""
+    loader = WideLoader(77.0, colour)
+    sample = Sample(1, "a", "?", loader, "yes", "CLOSED")
+    (noise,), (other_seed,) = noise_images([sample]), noise_images([sample], seed=1)
+    (other_source,) = noise_images([replace(sample, scan=WideLoader(78.0, colour))])
+    assert replace(noise, scan=loader) == sample
+    real, scan = loader(), pickle.loads(pickle.dumps(noise.scan))()
+    assert (scan.pixels.shape, scan.pixels.dtype) == (real.pixels.shape, real.pixels.dtype)
+    assert (scan.spacing, scan.modality, scan.padding, scan.notes) == (real.spacing, "CT", None, ("noise image",))
+    picture = replace(scan, inverted=inverted).display()
+    shown = picture if colour else picture[..., 0]
+    assert kstest(shown.ravel() / 255, "uniform").statistic < 0.02
+    channels = picture.reshape(-1, 3).T.astype(float)
+    expected = np.eye(3) if colour else np.ones((3, 3))  # grey has three equal channels
+    np.testing.assert_allclose(np.corrcoef(channels), expected, atol=0.05)
+    assert abs(np.corrcoef(shown[:-1].ravel(), shown[1:].ravel())[0, 1]) < 0.05
+    np.testing.assert_array_equal(scan.pixels, noise.scan().pixels)
+    hashes = {one.scan.content_hash for one in (sample, noise, other_seed, other_source, *blank_images([sample]))}
+    assert len(hashes) == 5 and noise.scan.content_hash == scan.input_hash
+    for other in (other_seed, other_source):
+        assert not np.array_equal(other.scan().pixels, scan.pixels)
+
+
+@dataclass(frozen=True)
+class WideLoader(MemoryLoader):
+    """The same with 160 × 120 pixels."""
+
+    def __call__(self) -> Scan:
+        scan = super().__call__()
+        return replace(scan, pixels=np.resize(scan.pixels, (120, 160, *scan.pixels.shape[2:])), padding=None)
+
+
 def test_loaders_are_picklable_and_keep_their_hash() -> None:
-    for sample in [*blank_images(make_samples()), *shuffled_images(make_samples())]:
+    samples = make_samples()
+    for sample in [*blank_images(samples), *noise_images(samples), *shuffled_images(samples)]:
         again = pickle.loads(pickle.dumps(sample))
         assert again == sample and again.scan.content_hash == sample.scan.content_hash
 
@@ -119,8 +158,7 @@ def test_loaders_are_picklable_and_keep_their_hash() -> None:
 def slake(split: str) -> list[Sample]:
     if not SLAKE.is_dir():
         pytest.skip("SLAKE is not here")
-    pytest.importorskip("data_adapters.slake", reason="the adapter is being written")
-    return get_task("slake").samples(SLAKE, split)
+    return get_task("slake").samples(Slake(SLAKE), split)
 
 
 def test_majority_on_slake_validate() -> None:
@@ -128,8 +166,9 @@ def test_majority_on_slake_validate() -> None:
     validate = slake("validate")
     majority = QuestionOnlyMajority.fit(slake("train"))
     said = list(majority(validate))
-    groups = score([to_row(s, a) for s, a in zip(validate, said, strict=True)])["groups"]
-    assert {name: (g["hits"], g["count"], g["images"]) for name, g in groups.items()} == {
+    results = [Result(s, a.text) for s, a in zip(validate, said, strict=True)]
+    groups = score(results, NORMALISED, "slake")["groups"]
+    assert {name: (g["numerator"], g["denominator"], g["clusters"]) for name, g in groups.items()} == {
         "open": (324, 631, 96),
         "closed": (272, 422, 96),
         "overall": (596, 1053, 96),

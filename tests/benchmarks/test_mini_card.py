@@ -38,12 +38,13 @@ class Looker:
 def test_card_by_hand(tmp_path: Path) -> None:
     samples, fly = make_samples(), Looker()
     card = mini_card.measure(fly, samples, samples, tmp_path)
-    found = {n: tuple(s["groups"][g]["hits"] for g in ("open", "closed")) for n, s in card["conditions"].items()}
+    found = {n: tuple(groups[g]["numerator"] for g in ("open", "closed")) for n, groups in card["conditions"].items()}
     # 4 open and 8 closed questions; half of the closed ones are Yes. The majority names the first image only.
     assert found == {
         "as_is": (4, 4),
-        "shuffled": (0, 4),  # every image is another's
         "blank": (1, 4),  # the blank's 0.5 is read as "image 0", which is right for one of the four
+        "noise": (1, 4),  # between 0 and 1, and so read as "image 0" or "image 1": here once by luck
+        "shuffled": (0, 4),  # every image is another's
         "without_low": (0, 4),
         "without_medium": (4, 4),
         "without_high": (4, 4),
@@ -54,13 +55,13 @@ def test_card_by_hand(tmp_path: Path) -> None:
     assert shuffled["open"]["difference"] == 100 and shuffled["closed"]["difference"] == 0
     majority = card["differences"]["as_is minus majority"]
     assert majority["open"]["difference"] == 75 and majority["overall"]["count"] == 12
-    types = {t: (g["as_is"]["hits"], g["as_is"]["count"]) for t, g in card["by_content_type"].items()}
+    types = {t: (g["as_is"]["numerator"], g["as_is"]["denominator"]) for t, g in card["by_content_type"].items()}
     assert types == {"Size": (4, 8), "Organ": (4, 4)}
     assert json.loads(json.dumps(card)) == card
 
     hashes = {n: json.loads((tmp_path / n / "slake_validate" / "run.json").read_text())["model"]["hash"] for n in found}
     assert len(set(hashes.values())) == 5  # whole, three with a level masked out, majority
-    assert hashes["as_is"] == hashes["shuffled"] == hashes["blank"] == "l1"
+    assert hashes["as_is"] == hashes["shuffled"] == hashes["blank"] == hashes["noise"] == "l1"
 
     fly.calls.clear()
     assert mini_card.measure(fly, samples, samples, tmp_path) == card
@@ -72,7 +73,7 @@ def test_markdown_holds_the_numbers(tmp_path: Path) -> None:
     text = mini_card.markdown(mini_card.measure(Looker(), samples, samples, tmp_path))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     cells = {row[0]: row[1:] for row in rows}
-    assert cells["as is"][:3] == ["100.0", "50.0", "66.7"] and cells["as is"][4] == "8 / 12"
+    assert cells["as is"][:3] == ["100.0", "50.0", "66.7"] and cells["as is"][4] == "8/12"
     assert cells["without low"][:3] == ["0.0", "50.0", "33.3"]
     assert cells["as is minus shuffled"][:3] == ["100.0", "0.0", "33.3"] and cells["as is minus shuffled"][4] == "4 / 0"
     assert cells["Organ"][0] == "100.0" and cells["Organ"][3] == "25.0"
