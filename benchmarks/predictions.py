@@ -75,11 +75,15 @@ def parse(line: bytes, where: str) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all: a neighbour is written first and then renamed over `path`."""
+    """Write a JSON file whole or not at all."""
+    replace_file(path, (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a neighbour is written first and then renamed over `path`."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
-        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.write_bytes(content)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -5,8 +5,8 @@ This module knows names and splits. It does not know file layouts (data_adapters
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,43 +46,83 @@ def _institutional(folder: Path) -> DataSet:
     return Institutional.from_folder(folder)
 
 
+def _captions(folder: Path) -> DataSet:
+    from data_adapters.captions import Captions
+
+    return Captions(folder)
+
+
 @dataclass(frozen=True)
 class Task:
     """One data set as a benchmark.
 
     splits: the names that `samples` accepts, as the data set's authors spell them; none where the folder decides.
     open: folder → the data set in it. Raises InputError for another layout.
+    subgroups: what results are split up by → the key in Sample.metadata. Of a hospital's own, its columns.
+    several: those of them whose cells may hold more than one label ("PRES, POS").
+    max_new_tokens: of an answer, at most.
     """
 
     name: str
     splits: tuple[str, ...]
     open: Callable[[Path], DataSet]
+    subgroups: Mapping[str, str] = field(default_factory=dict)
+    several: tuple[str, ...] = ()
+    max_new_tokens: int = 64
 
-    def samples(self, folder: Path, split: str, limit: int | None = None) -> list[Sample]:
+    def samples(self, dataset: DataSet, split: str, limit: int | None = None) -> list[Sample]:
         """The split's questions in the data set's order; the first `limit` of them if a limit is given.
 
-        Raises InputError for an unknown split, a limit below 1, and whatever the adapter finds wrong.
+        dataset: what `open` gave. split: as in `split_of`. Raises InputError for an unknown split, a limit below 1,
+        and whatever the adapter finds wrong.
         """
-        if self.splits and split not in self.splits:
-            raise InputError(
-                f"task {self.name}: unknown split {split!r}; expected one of {', '.join(self.splits)}: "
-                f"choose one of these"
-            )
         if limit is not None and limit < 1:
             raise InputError(f"limit {limit}: expected at least 1; leave it off to take every question")
-        return self.open(Path(folder)).samples(split)[:limit]
+        return dataset.samples(self.split_of(split))[:limit]
 
-    def left_out(self, folder: Path) -> int:
-        """How many rows at fault the folder's settings have left out of all its splits; published sets have none."""
-        return self.open(Path(folder)).left_out
+    def split_of(self, name: str) -> str:
+        """The split as this data set's authors call it: `validate`, `validation`, `val` and `dev` are one.
 
+        Raises InputError for a split that it does not have.
+        """
+        from data_adapters.check import ROLES
+
+        if not self.splits or name in self.splits:
+            return name
+        for split in self.splits:
+            if ROLES[split] == ROLES.get(name.lower()):
+                return split
+        raise InputError(
+            f"task {self.name}: unknown split {name!r}; expected one of {', '.join(self.splits)}: choose one of these"
+        )
+
+    def group_keys(self, samples: Iterable[Sample]) -> Mapping[str, str]:
+        """`subgroups`; where it names none, every further column that the samples bring along."""
+        if self.subgroups:
+            return self.subgroups
+        columns = dict.fromkeys(key for sample in samples for key in sample.metadata)
+        return {key: key for key in columns if key not in NO_GROUPS}
+
+
+NO_GROUPS = ("row", "earlier", "references")
+"""Keys of Sample.metadata that say nothing to group by."""
+SLAKE_GROUPS = {
+    "content type": "content_type",
+    "modality": "modality",
+    "organ": "location",
+    "question type": "base_type",
+    "language": "q_lang",
+}
+VQA_RAD_GROUPS = {"organ": "image_organ", "question type": "question_type", "phrasing": "phrase_type"}
+PATH_VQA_GROUPS = {"question type": "question_type", "answer kind": "kind"}
 
 TASKS = (
-    Task("slake", ("train", "validate", "test"), _slake),
-    Task("slake_zh", ("train", "validate", "test"), _slake_zh),
-    Task("vqa_rad", ("train", "test"), _vqa_rad),
-    Task("path_vqa", ("train", "val", "test"), _path_vqa),
+    Task("slake", ("train", "validate", "test"), _slake, SLAKE_GROUPS),
+    Task("slake_zh", ("train", "validate", "test"), _slake_zh, SLAKE_GROUPS),
+    Task("vqa_rad", ("train", "test"), _vqa_rad, VQA_RAD_GROUPS, several=("question type",)),
+    Task("path_vqa", ("train", "val", "test"), _path_vqa, PATH_VQA_GROUPS),
     Task("institutional", (), _institutional),
+    Task("captions", (), _captions, max_new_tokens=256),
 )
 
 

@@ -6,8 +6,8 @@
         columns: {image: dcm_path, question: Frage}
 
 It knows no split of its own: there is a column, or a manifest by data_adapters.splits, or one split called "all".
-Cells may be patient data: messages give row numbers and names of columns only, and a Sample carries neither
-patient nor study. A scan of several frames without a frame is refused when it is opened, not guessed at.
+Cells may be patient data: messages give row numbers and names of columns only, and a Sample carries no study and
+of the patient a number only. A scan of several frames without a frame is refused when it is opened, not guessed at.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any, overload
 
@@ -47,8 +47,6 @@ from medfly.types import (
 )
 
 AnyWindow = Window | VoiLut | str | None
-CHUNK = 512
-"""Samples that are read ahead, so that questions about one image meet even when the data set mixes them."""
 
 
 @dataclass(frozen=True)
@@ -197,38 +195,29 @@ class MedFly:
         batch_size: int = 16,
         max_new_tokens: int = 64,
     ) -> Iterator[Answer]:
-        """Answer samples in their order, each image read once per chunk. Evidence is not computed.
+        """Answer samples in their order, evidence left out; questions about one image that stand side by side share it.
 
-        batch_size: questions of one image that are generated together; it never changes an answer in fp32.
+        batch_size: as many of them are generated together; it never changes an answer in fp32. What is in a batch
+            depends on the samples from this image's first on, and on nothing before.
         Raises InputError with the id of the question that cannot be answered.
         """
-        stream = iter(samples)
-        while chunk := list(islice(stream, CHUNK)):
-            groups: dict[str, list[int]] = {}
-            for index, sample in enumerate(chunk):
-                groups.setdefault(sample.scan.content_hash, []).append(index)
-            # The next picture is read and cut while the model is busy with this one.
-            views = ahead(partial(self._opened, chunk[mine[0]], levels) for mine in groups.values())
-            answers: dict[int, Answer] = {}
-            with closing(views):
-                for index, sample in enumerate(chunk):
-                    if index not in answers:
-                        mine = groups[sample.scan.content_hash]
-                        said = self._group([chunk[i] for i in mine], views, batch_size, max_new_tokens)
-                        answers.update(zip(mine, said, strict=True))
-                    yield answers.pop(index)
+        groups: Iterator[list[Sample]] = (list(group) for _, group in groupby(samples, key=lambda s: s.image))
+        # The next picture is read and cut while the model is busy with this one.
+        with closing(ahead(partial(self._opened, group, levels) for group in groups)) as opened:
+            for group, view in opened:
+                yield from self._group(group, view, batch_size, max_new_tokens)
 
-    def _opened(self, sample: Sample, levels: Sequence[Level]) -> View:
-        with _naming(sample):
-            return self.view(sample.scan(), levels=levels)
+    def _opened(self, samples: list[Sample], levels: Sequence[Level]) -> tuple[list[Sample], View]:
+        with _naming(samples[0]):
+            return samples, self.view(samples[0].scan(), levels=levels)
 
-    def _group(self, samples: list[Sample], views: Iterator[View], batch_size: int, limit: int) -> Iterator[Answer]:
-        """The answers to questions about one image, the next of the views."""
+    def _group(self, samples: list[Sample], view: View, batch_size: int, limit: int) -> Iterator[Answer]:
+        """The answers to questions about one image."""
         prompts, positions = [], self.model.config.num_image_positions
         for sample in samples:
             with _naming(sample):
                 prompts.append(self.prompt(sample.question, limit, image_positions=positions))
-        prefix = self.read(next(views))
+        prefix = self.read(view)
         for start in range(0, len(samples), batch_size):
             batch = slice(start, start + batch_size)
             results = self.generate(prefix, prompts[batch], limit)

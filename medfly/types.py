@@ -237,6 +237,7 @@ class Sample:
     image: the data set's own name of the image; samples with one `image` share one scan.
     answer_type: "OPEN" or "CLOSED" as the data set tags it.
     metadata: further columns of the data set (modality, content_type, …), for subgroups.
+    patient: a number of the patient within the data set, so that intervals can respect patients; never an identifier.
     """
 
     id: int | str
@@ -246,6 +247,7 @@ class Sample:
     answer: str | None = None
     answer_type: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    patient: int | None = None
 
 
 @dataclass(frozen=True)

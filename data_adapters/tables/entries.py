@@ -134,10 +134,11 @@ class Reader:
         entries: list[Entry] = []
         faults: list[Fault] = []
         scans: dict[tuple[str, int | None], RowScan] = {}
+        patients: dict[str, int] = {}
         ids: set[int | str] = set()
         for number, record in records.items():
             try:
-                found = list(self._entries(number, record, scans))
+                found = list(self._entries(number, record, scans, patients))
                 if ids & {entry.sample.id for entry in found}:
                     raise Unfit("duplicate_ids", "an id that stands twice", "an id a question")
             except Unfit as problem:
@@ -147,7 +148,10 @@ class Reader:
             entries += found
         return entries, faults
 
-    def _entries(self, number: int, record: Mapping[str, Any], scans: dict[Any, RowScan]) -> Iterator[Entry]:
+    def _entries(
+        self, number: int, record: Mapping[str, Any], scans: dict[Any, RowScan], patients: dict[str, int]
+    ) -> Iterator[Entry]:
+        """scans, patients: those of the rows before, so that rows share them."""
         asked, pictures = self._asked(record)
         name = self._picture([*_several(self._value(record, "image")), *pictures])
         frame = _frame(self._text(record, "frame"))
@@ -156,6 +160,7 @@ class Reader:
         if "split" in self.columns and not self._text(record, "split"):
             raise Unfit("no_split", f"nothing in column {self.columns['split']}", "the name of a split")
         first = self._text(record, "id") or number
+        patient, study = (fold(self._text(record, role)) for role in ("patient", "study"))
         for turn, one in enumerate(asked, 1):
             if not one.question:
                 raise Unfit("no_question", "no words", "a question")
@@ -170,8 +175,8 @@ class Reader:
                 answer=one.answer,
                 answer_type=answer_type(self._text(record, "answer_type")),
                 metadata=metadata,
+                patient=patients.setdefault(patient, len(patients) + 1) if patient else None,
             )
-            patient, study = (fold(self._text(record, role)) for role in ("patient", "study"))
             yield Entry(number, turn, sample, self._text(record, "split"), patient, study)
 
     def _asked(self, record: Mapping[str, Any]) -> tuple[list[Exchange], list[Any]]:

@@ -8,11 +8,14 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import predictions
 from benchmarks.baselines import QuestionOnlyMajority, blank_images, shuffled_images
-from benchmarks.runner import run
+from benchmarks.protocols.exact import NORMALISED
+from benchmarks.runner import read_results, run
+from benchmarks.scores import score
 from medfly.types import Answer, InputError, Sample
 
 MODEL = {"name": "majority", "hash": "m1"}
@@ -39,7 +42,8 @@ def start(answer, samples, path: Path, **changes) -> Path:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """All but run.json, which grows by an entry a start."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "run.json"}
 
 
 def test_rows_by_hand(samples: list[Sample], tmp_path: Path) -> None:
@@ -62,18 +66,24 @@ def test_rows_by_hand(samples: list[Sample], tmp_path: Path) -> None:
 
 def test_finished_folder(samples: list[Sample], tmp_path: Path) -> None:
     folder = start(Recorder(samples), samples, tmp_path)
-    assert sorted(files(folder)) == ["predictions.jsonl", "run.json", "scores.json"]
+    assert sorted(files(folder)) == ["predictions.jsonl"]
     manifest = json.loads((folder / "run.json").read_text())
     assert (manifest["task"], manifest["split"], manifest["model"]) == ("slake", "validate", MODEL)
-    assert manifest["samples"] == 12
+    assert (manifest["samples"], manifest["batch_size"], manifest["prompt"]["name"]) == (12, 1, "question")
+    (made,) = manifest["made"]
+    assert made["processes"] == 1 and made["versions"]["numpy"] == np.__version__ and made["command"]
     # By hand: "Which image is this" is a four-way tie that the first wins: 1 of 4. Parts 1 and 2 of img0…img3 are
     # Yes No Yes No and No Yes No Yes: the majority of each is a tie, so 2 of 4 and 2 of 4.
-    groups = json.loads((folder / "scores.json").read_text())["groups"]
-    assert {name: (g["hits"], g["count"]) for name, g in groups.items()} == {
+    results = read_results(folder, samples)
+    assert [result.sample for result in results] == samples
+    groups = score(results, NORMALISED, "slake")["groups"]
+    assert {name: (g["numerator"], g["denominator"]) for name, g in groups.items()} == {
         "open": (1, 4),
         "closed": (4, 8),
         "overall": (5, 12),
     }
+    with pytest.raises(InputError, match="12 questions that are not the 11 asked"):
+        read_results(folder, samples[:-1])
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
@@ -86,7 +96,6 @@ def test_interrupted_run_resumes_to_the_same_files(
         start(Recorder(samples, answered, error), samples, tmp_path / "cut")
     folder = tmp_path / "cut" / "slake_validate"
     assert (folder / "predictions.jsonl").read_bytes().count(b"\n") == answered
-    assert "scores.json" not in files(folder)
 
     second = Recorder(samples)
     start(second, samples, tmp_path / "cut")
@@ -110,6 +119,37 @@ def test_answers_are_on_disk_while_the_run_goes_on(samples: list[Sample], tmp_pa
 
     start(watching, samples, tmp_path)
     assert seen == list(range(12))
+
+
+def test_a_batch_is_one_images_questions_and_written_in_one_piece(samples: list[Sample], tmp_path: Path) -> None:
+    """Images that are mixed in the data set stand together in the file; what is in a batch is the task's business."""
+    mixed = [samples[i] for i in (0, 3, 1, 4, 2, 5)]  # two images, three questions each
+    path = tmp_path / "slake_validate" / "predictions.jsonl"
+    seen = []
+
+    def watching(asked: Iterable[Sample]) -> Iterator[Answer]:
+        for sample in asked:
+            seen.append((sample.id, path.read_bytes().count(b"\n")))
+            yield Answer(sample.question, "yes")
+
+    start(watching, mixed, tmp_path, batch_size=2)
+    assert seen == [("q0", 0), (1, 0), (2, 2), ("q1", 3), (4, 3), (5, 5)]
+    assert [result.sample.id for result in read_results(path.parent, mixed)] == ["q0", "q1", 1, 4, 2, 5]
+
+
+def test_an_image_that_was_begun_is_gone_on_with_at_the_same_batch(samples: list[Sample], tmp_path: Path) -> None:
+    whole = files(start(Recorder(samples), samples, tmp_path / "whole", batch_size=2))
+    with pytest.raises(OSError):
+        start(Recorder(samples, 6), samples, tmp_path / "cut", batch_size=2)  # img1: its first two are written
+    second = Recorder(samples)
+    folder = start(second, samples, tmp_path / "cut", batch_size=2)
+    assert second.asked == [s.id for s in samples[6:]] and files(folder) == whole
+    (folder / "predictions.jsonl").write_bytes(b"".join(whole["predictions.jsonl"].splitlines(True)[:4]))
+    third = Recorder(samples)  # one row of a batch of two: the batch is asked again, for it must be the same batch
+    start(third, samples, tmp_path / "cut", batch_size=2)
+    assert third.asked == [s.id for s in samples[3:]] and files(folder) == whole
+    with pytest.raises(InputError, match="found batch_size 2, expected 3"):
+        start(Recorder(samples), samples, tmp_path / "cut", batch_size=3)
 
 
 def test_samples_and_answers_are_streamed(samples: list[Sample], tmp_path: Path) -> None:
@@ -181,9 +221,10 @@ def test_rows_that_are_not_this_runs_are_refused(samples: list[Sample], tmp_path
     path = start(Recorder(samples), samples, tmp_path) / "predictions.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     for content, message in [
-        (b"".join([lines[1], lines[0], *lines[2:]]), "line 1: found id 1, expected 'q0'"),
+        (b"".join([lines[0].replace(b"Which", b"What"), *lines[1:]]), "line 1: found id 'q0'"),
+        (b"".join([lines[0].replace(b'"q0"', b'"q9"'), *lines[1:]]), "line 1: found id 'q9', expected the first"),
         (b"".join([lines[0], b"oops\n", *lines[2:]]), "line 2: not JSON"),
-        (b"".join([*lines, lines[0]]), "found 13 rows, expected at most 12"),
+        (b"".join([*lines, lines[0]]), "line 13: found id 'q0' a second time"),
     ]:
         path.write_bytes(content)
         with pytest.raises(InputError, match=message):

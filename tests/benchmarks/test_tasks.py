@@ -49,23 +49,35 @@ def test_unknown_task_lists_the_known_ones() -> None:
     assert [get_task(task.name) for task in TASKS] == list(TASKS)
 
 
-def test_unknown_split_lists_the_splits(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"'validation'.*train, validate, test"):
-        get_task("slake").samples(tmp_path, "validation")
+def test_unknown_split_lists_the_splits() -> None:
+    with pytest.raises(InputError, match=r"'holdout'.*train, validate, test"):
+        get_task("slake").split_of("holdout")
     with pytest.raises(InputError, match=r"'validate'.*train, test"):
-        get_task("vqa_rad").samples(tmp_path, "validate")
-    with pytest.raises(InputError, match=r"'validate'.*train, val, test"):
-        get_task("path_vqa").samples(tmp_path, "validate")
+        get_task("vqa_rad").split_of("validate")
 
 
-def test_limit_takes_the_first_questions(tmp_path: Path) -> None:
-    task = Task("made_up", ("test",), lambda folder: MadeUp())
-    assert task.samples(tmp_path, "test") == make_samples()
-    assert task.samples(tmp_path, "test", limit=5) == make_samples()[:5]
-    assert task.samples(tmp_path, "test", limit=99) == make_samples()
+def test_a_split_is_found_by_its_other_names() -> None:
+    """So that one command can name the validation splits of several data sets."""
+    assert {get_task("path_vqa").split_of(name) for name in ("val", "validate", "Validation", "dev")} == {"val"}
+    assert get_task("slake").split_of("val") == "validate"
+    assert get_task("institutional").split_of("dev") == "dev"  # its folder decides
+
+
+def test_limit_takes_the_first_questions() -> None:
+    task, data = Task("made_up", ("test",), lambda folder: MadeUp()), MadeUp()
+    assert task.samples(data, "test") == make_samples()
+    assert task.samples(data, "test", limit=5) == make_samples()[:5]
+    assert task.samples(data, "test", limit=99) == make_samples()
     for limit in (0, -1):
         with pytest.raises(InputError, match="at least 1"):
-            task.samples(tmp_path, "test", limit=limit)
+            task.samples(data, "test", limit=limit)
+
+
+def test_what_results_are_grouped_by() -> None:
+    """The task's own table, and the columns that a hospital's folder hands on where it has none."""
+    rows = make_samples()
+    assert get_task("slake").group_keys(rows)["content type"] == "content_type"
+    assert get_task("institutional").group_keys(rows) == {"content_type": "content_type"}
 
 
 def test_a_task_opens_its_data_set(tmp_path: Path) -> None:
@@ -83,7 +95,7 @@ def test_a_task_opens_its_data_set(tmp_path: Path) -> None:
         assert isinstance(opened, Published) and type(opened) is kinds[task.name]
         assert (opened.name, opened.SPLITS) == (task.name, task.splits)
         assert set(opened.expected) == set(task.splits) and opened.licence and opened.source
-        (sample,) = task.samples(folder, "train")
+        (sample,) = task.samples(opened, "train")
         assert sample.metadata.get("q_lang") in (None, "zh" if task.name == "slake_zh" else "en")
 
 
@@ -92,16 +104,15 @@ def test_a_hospital_folder_says_its_own_splits(tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_text("image,question,answer,split\na.png,Why?,No,holdout\na.png,Who?,Yes,train\n")
     (tmp_path / "dataset.yaml").write_text("table: q.csv\n")
     task = get_task("institutional")
-    (sample,) = task.samples(tmp_path, "holdout")
+    (sample,) = task.samples(task.open(tmp_path), "holdout")
     assert (sample.question, sample.answer) == ("Why?", "No") and sample.scan().size == (8, 8)
     with pytest.raises(InputError, match=r"'test'.*train, holdout"):
-        task.samples(tmp_path, "test")
+        task.samples(task.open(tmp_path), "test")
     with pytest.raises(InputError, match=r"dataset\.yaml"):
-        task.samples(tmp_path / "nowhere", "test")
+        task.open(tmp_path / "nowhere")
     (tmp_path / "q.csv").write_text("image,question\na.png,Why?\na.png,\nb.png,Who?\n")
-    assert task.left_out(tmp_path) == 0
     (tmp_path / "dataset.yaml").write_text("table: q.csv\nskip: true\n")
-    assert task.left_out(tmp_path) == 2 and len(task.samples(tmp_path, "all")) == 1
+    assert len(task.samples(task.open(tmp_path), "all")) == 1
 
 
 @pytest.mark.parametrize(
@@ -111,7 +122,7 @@ def test_a_hospital_folder_says_its_own_splits(tmp_path: Path) -> None:
 def test_published_sizes(task: str, split: str, closed: int, count: int) -> None:
     if not (DATA / task).is_dir():
         pytest.skip(f"{task} is not here")
-    samples = get_task(task).samples(DATA / task, split)
+    samples = get_task(task).samples(get_task(task).open(DATA / task), split)
     assert len(samples) == count
     assert sum(s.answer_type == "CLOSED" for s in samples) == closed
     assert len({repr(s.id) for s in samples}) == count

@@ -50,11 +50,19 @@ def test_rows_become_samples(tmp_path: Path) -> None:
     assert (first.id, first.image, first.question) == (2, "scans/0.png", "Is it clear?")
     assert (first.answer, first.answer_type) == ("Yes", "CLOSED")
     assert (second.answer, second.answer_type, third.answer_type) == ("", "OPEN", None)
-    assert first.metadata == {"row": 2}, "patients stay out of samples"
+    assert first.metadata == {"row": 2}, "patients stay out of the metadata"
     assert first.scan is second.scan and third.scan().size == (6, 8)
     assert first.scan.content_hash != third.scan.content_hash
     assert pickle.loads(pickle.dumps(first.scan)) == first.scan
     assert SECRET not in repr(Institutional(table(tmp_path, [row(patient=SECRET)])).entries())
+
+
+def test_patients_are_numbers_so_that_intervals_can_respect_them(tmp_path: Path) -> None:
+    """Different spellings of blanks and case are one patient; a row without one stays without."""
+    rows = [row(0, patient=f"{SECRET} b"), row(1, patient="p2"), row(2, patient=f" {SECRET}  B"), row(1, patient="")]
+    samples = Institutional(table(tmp_path, rows)).samples("all")
+    assert [sample.patient for sample in samples] == [1, 2, 1, None]
+    assert SECRET not in repr(samples)
 
 
 def test_columns_by_name_with_a_split_and_ids(tmp_path: Path) -> None:

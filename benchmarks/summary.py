@@ -1,0 +1,68 @@
+"""One evaluation in one dict: what scores.json holds, and what tables and the page are made from.
+
+It brings the parts together, each made by a module of its own, and computes nothing. Keys: task, split, model (name
+and hash), data (name, source, licence), partial (a sentence, or None), warnings (sentences), scores
+(benchmarks.scores.crosswalk), subgroups, calibration, contamination, audit (each as the module of its name says; None
+where it was not asked for or could not be made), published (figures about this task), manifest (benchmarks.manifest;
+None where the predictions came without one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import published
+from benchmarks.calibration import calibration
+from benchmarks.contamination import NOTHING, Contamination
+from benchmarks.protocols import RULES
+from benchmarks.protocols.exact import NORMALISED
+from benchmarks.protocols.rule import Rule
+from benchmarks.results import Result
+from benchmarks.scores import crosswalk, score_group
+from benchmarks.subgroups import subgroups
+from benchmarks.tasks import Task
+
+if TYPE_CHECKING:
+    from data_adapters.dataset import DataSet
+
+UNKNOWN = {"name": "unknown", "hash": None}
+
+
+def summarise(
+    results: Sequence[Result],
+    task: Task,
+    split: str,
+    *,
+    dataset: DataSet,
+    model: Mapping[str, str | None] = UNKNOWN,
+    manifest: Mapping[str, Any] | None = None,
+    contamination: Contamination | None,
+    audit: Mapping[str, Any] | None = None,
+    partial: str | None = None,
+    warnings: Sequence[str] = (),
+    rules: Sequence[Rule] = RULES,
+) -> dict[str, Any]:
+    """All scores of these results, in JSON's types. Raises InputError for confidences that are none."""
+    keys = task.group_keys(result.sample for result in results)
+    return {
+        "task": task.name,
+        "split": task.split_of(split),
+        "model": dict(model),
+        "data": {"name": dataset.name, "source": dataset.source, "licence": dataset.licence},
+        "partial": partial,
+        "warnings": [*warnings, *([NOTHING] if contamination is None else [])],
+        "scores": crosswalk(results, task.name, rules),
+        "subgroups": subgroups(results, NORMALISED, task.name, keys, several=task.several),
+        "calibration": calibration(results, NORMALISED, task.name),
+        "contamination": None if contamination is None else contamination.to_dict(_clean(results, task, contamination)),
+        "audit": audit,
+        "published": published.load(task.name),
+        "manifest": manifest,
+    }
+
+
+def _clean(results: Sequence[Result], task: Task, found: Contamination) -> dict[str, Any] | None:
+    """The score of the questions that are in no training data; None where that is all of them, or none."""
+    clean = [result for result in results if found.is_clean(result.sample)]
+    return score_group(clean, NORMALISED, task.name) if 0 < len(clean) < len(results) else None
