@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from .stand_in_chat import ChatServerStandIn
 from .stand_in_hub import Hub
 
 TINY_TEXTS = (
@@ -40,6 +41,18 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
+def chat_server() -> Iterator[ChatServerStandIn]:
+    """A stand-in for a served model."""
+    server = ChatServerStandIn()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
 def near(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     """The stand-in, in place of the hub for this process and those that it starts."""
     from huggingface_hub import constants  # only for the tests that fetch
@@ -47,8 +60,8 @@ def near(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub.address)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "ENDPOINT", hub.address)
-    for name in ("HF_HUB_CACHE", "HF_TOKEN_PATH"):
-        monkeypatch.setattr(constants, name, str(tmp_path / "home"))
+    for name, place in (("HF_HUB_CACHE", "home"), ("HF_TOKEN_PATH", "no_token")):
+        monkeypatch.setattr(constants, name, str(tmp_path / place))
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", hub.address)
@@ -79,4 +92,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny_model")
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of another model than ours, see tests/tiny_llava.py."""
+    from .tiny_llava import save  # torch: only for the tests that ask for a model
+
+    folder = tmp_path_factory.mktemp("tiny_llava")
+    save(folder)
     return folder

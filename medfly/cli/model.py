@@ -1,60 +1,156 @@
-"""Which model the commands ask, in which precision and where; with a word on the terminal while it loads."""
+"""Which model the commands ask, in which precision and where; with a word on the terminal while it loads.
+
+`medfly ask` takes MedFly's own models. `medfly eval` takes others, too: checkpoints of transformers, and served ones.
+"""
 
 from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
+from rich.status import Status
 
 import medfly
 from medfly.cli.hashing import hash_files
+from medfly.types import Answer, InputError, Scan
 
 if TYPE_CHECKING:
     from medfly.engine import MedFly
 
 
+class Named(Protocol):
+    """A model with a name, and a hash that changes whenever its weights do."""
+
+    name: str
+    hash: str
+
+
 @dataclass(frozen=True)
 class ModelChoice:
-    """The options of one model, as `medfly.dragonfly.loading.load_pretrained` explains them; quantize: int8 or nf4."""
+    """The options of one model, as `medfly.dragonfly.loading.load_pretrained` explains them; quantize: int8 or nf4.
+
+    base_url: of the server that has a model of this name; allow_upload: it may be another machine.
+    """
 
     name: str = "mini"
     device: str | None = None
     dtype: str = "auto"
     quantize: str | None = None
     allow_unaccounted: bool = False
+    base_url: str | None = None
+    allow_upload: bool = False
 
-    def identity(self, fly: MedFly) -> dict[str, str]:
+    def identity(self, model: Named) -> dict[str, str]:
         """Name, and a hash that changes whenever the answers may: the model's, and the precision if one was chosen."""
         chosen = [part for part in (self.quantize, self.dtype if self.dtype != "auto" else None) if part]
-        return {"name": fly.name, "hash": "+".join([fly.hash, *chosen])}
+        return {"name": model.name, "hash": "+".join([model.hash, *chosen])}
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """Any model as the harness asks it.
+
+    identity: "name" and "hash". answer: samples → answers in their order; batches: it takes a batch_size, otherwise it
+    asks one question at a time. explain: one answer with its evidence, None from a model that has none to give.
+    """
+
+    identity: dict[str, str]
+    answer: Callable[..., Iterator[Answer]]
+    batches: bool = False
+    explain: Callable[[Scan, str], Answer | None] = lambda scan, question: None
+
+
+def open_answerer(choice: ModelChoice) -> Answerer:
+    """The model at base_url where one is given, else MedFly's own or transformers', as its config.json says.
+
+    Raises InputError for a model that cannot be loaded or reached, and for options that it does not have.
+    """
+    if choice.base_url is not None:
+        return _served(choice, choice.base_url)
+    with _loading(choice.name):
+        from medfly.dragonfly.loading import check_device, known_dtype  # torch and transformers: seconds
+        from medfly.peers.checkpoint import config
+
+        check_device(choice.device)
+        known_dtype(choice.dtype)
+        kind = config(choice.name).get("model_type")
+    if kind != "dragonfly":
+        return _of_transformers(choice, kind)
+    fly = open_model(choice)
+    return Answerer(choice.identity(fly), fly.answer, batches=True, explain=fly.ask)
+
+
+def _of_transformers(choice: ModelChoice, kind: object) -> Answerer:
+    if choice.quantize is not None:
+        raise InputError(
+            f"quantize {choice.quantize!r}: model {choice.name!r} is a {kind}, expected a Dragonfly: leave it off, or "
+            "serve the model quantised and give --base_url"
+        )
+    from medfly.peers import transformers_model
+    from medfly.peers.checkpoint import find
+
+    find(choice.name)  # outside the status line, which would hide the bars of what is fetched
+    with _loading(choice.name), _told():
+        peer = transformers_model.load(
+            choice.name, dtype=choice.dtype, device=choice.device, allow_unaccounted=choice.allow_unaccounted
+        )
+    return Answerer(choice.identity(peer), peer.answer)
+
+
+def _served(choice: ModelChoice, base_url: str) -> Answerer:
+    given = [name for name in ("device", "dtype", "quantize", "allow_unaccounted") if _is_set(choice, name)]
+    if given:
+        raise InputError(f"--{given[0]} with --base_url: how a served model computes is its server's: leave it off")
+    from medfly.peers.endpoint import Endpoint
+
+    endpoint = Endpoint(base_url, choice.name, allow_upload=choice.allow_upload)
+    return Answerer(choice.identity(endpoint), endpoint.answer)
+
+
+def _is_set(choice: ModelChoice, option: str) -> bool:
+    return getattr(choice, option) != getattr(ModelChoice(), option)
 
 
 def open_model(choice: ModelChoice) -> MedFly:
-    """Raises InputError for a model that cannot be loaded and for a device that is not there."""
-    with Console(stderr=True).status(f"loading {choice.name} …"):
+    """One of MedFly's own. Raises InputError for a model that cannot be loaded and for a device that is not there."""
+    with _loading(choice.name):
         from medfly.dragonfly.hub import resolve  # torch and transformers: seconds
-        from medfly.dragonfly.loading import UnaccountedWarning, check_device, known_dtype
+        from medfly.dragonfly.loading import check_device, known_dtype
         from medfly.dragonfly.quantization import quantization
 
         check_device(choice.device)
         known_dtype(choice.dtype)
         quantised = quantization(choice.quantize, choice.device) if choice.quantize is not None else None
     hash_files(resolve(choice.name))  # outside the status line, which would hide their bars
-    with Console(stderr=True).status(f"loading {choice.name} …"), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UnaccountedWarning)
-        fly = medfly.load(
+    with _loading(choice.name), _told():
+        return medfly.load(
             choice.name,
             dtype=choice.dtype,
             device=choice.device,
             quantization_config=quantised,
             allow_unaccounted=choice.allow_unaccounted,
         )
-    for warning in caught:  # MedFly's own are one line on stderr; others go the way that they would have gone
+
+
+def _loading(name: str) -> Status:
+    return Console(stderr=True).status(f"loading {name} …")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """MedFly's own warnings of a model are one line on stderr; others go the way that they would have gone."""
+    from medfly.dragonfly.loading import UnaccountedWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UnaccountedWarning)
+        yield
+    for warning in caught:
         if issubclass(warning.category, UnaccountedWarning):
             print(f"medfly: warning: {' '.join(str(warning.message).split())}", file=sys.stderr)
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return fly

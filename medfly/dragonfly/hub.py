@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,11 +56,28 @@ PICKLED = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.
 def resolve(name: str) -> Path:
     """The folder of a model, with config.json and weights in it. Raises InputError where there is none."""
     with naming(name):
-        folder = Path(os.path.expanduser(name))
-        if not name.strip() or not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
-            folder = BUILT_IN.get(name) or _fetched(name)
+        folder = local(name) or _fetched(name)
         _check_is_there(folder)
         weight_files(folder)
+    return folder
+
+
+def local(name: str) -> Path | None:
+    """The folder that a name means on this machine: one of the user's, or a built-in model's."""
+    folder = Path(os.path.expanduser(name))
+    if name.strip() and os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
+        return folder
+    return BUILT_IN.get(name)
+
+
+def described(name: str, files: Sequence[str] = ()) -> Path:
+    """The folder of any model, not of a Dragonfly only, with its small files in it; the weights may not be there yet.
+
+    files: patterns of more files than a Dragonfly has. Raises InputError.
+    """
+    with naming(name):
+        folder = local(name) or _small_files(name, files)
+        _check_is_there(folder)
     return folder
 
 
@@ -86,11 +103,11 @@ def _check_is_there(folder: Path) -> None:
 def read_config(folder: Path) -> dict[str, Any]:
     """The fields of config.json. Raises InputError where it is not a Dragonfly's, or a configuration asks for code."""
     _check_is_there(folder)
-    config = _json_object(folder / "config.json")
+    config = json_object(folder / "config.json")
     tower = _tower_folder(config)
     files = [*folder.glob("*config.json"), *((folder / tower).glob("*config.json") if tower else [])]
     for file in files:
-        if "auto_map" in _keys(_json_object(file)):
+        if "auto_map" in _keys(json_object(file)):
             raise InputError(
                 f"{file}: auto_map asks for code of its own, which is never run; expected a checkpoint that needs "
                 "none: take the published one"
@@ -103,7 +120,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _json_object(file: Path) -> dict[str, Any]:
+def json_object(file: Path) -> dict[str, Any]:
+    """The fields of a JSON file. Raises InputError where it is none."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -133,25 +151,30 @@ def _tower_folder(config: dict[str, Any]) -> str | None:
 
 def _fetched(name: str) -> Path:
     """The folder of the repository's newest version in the hub's cache; what is missing there is fetched."""
-    if os.path.exists(os.path.expanduser(name)) and name.strip():
-        raise InputError(f"a file, expected the folder that holds it, or {_known()}")
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise InputError(f"no such folder; expected a checkpoint folder, or {_known()}")
-    folder = _snapshot(name, SMALL, bar=NoBar)
+    folder = _small_files(name)
     version = folder.name  # one version for all that follows, whatever is uploaded meanwhile
     tower = _tower_folder(read_config(folder))
     if tower:
         # Its weights are in the checkpoint's own: a file of them beside its configuration is redundant.
         beside = [f"{glob.escape(tower)}/{file}" for file in ("config.json", "preprocessor_config.json")]
-        _snapshot(name, beside, version, bar=NoBar)
+        snapshot(name, beside, version, bar=NoBar)
         read_config(folder)
     for patterns in (SAFETENSORS, PICKLED):
-        if not _has_weights(folder):
-            _snapshot(name, patterns, version)
+        if not has_weights(folder):
+            snapshot(name, patterns, version)
     return folder
 
 
-def _has_weights(folder: Path) -> bool:
+def _small_files(name: str, more: Sequence[str] = ()) -> Path:
+    if os.path.exists(os.path.expanduser(name)) and name.strip():
+        raise InputError(f"a file, expected the folder that holds it, or {_known()}")
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise InputError(f"no such folder; expected a checkpoint folder, or {_known()}")
+    return snapshot(name, [*SMALL, *more], bar=NoBar)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether all files are there that hold its weights."""
     try:
         return bool(weight_files(folder))
     except InputError:
@@ -165,7 +188,7 @@ class NoBar(hub_bar):
         super().__init__(*args, **{**kwargs, "disable": True})
 
 
-def _snapshot(name: str, patterns: list[str], version: str | None = None, bar: type[hub_bar] = hub_bar) -> Path:
+def snapshot(name: str, patterns: list[str], version: str | None = None, bar: type[hub_bar] = hub_bar) -> Path:
     """Fetch the files of a repository that fit the patterns. Progress goes to stderr. Raises InputError.
 
     What the hub's library says of an error is not passed on: addresses in it may carry a signature.

@@ -60,7 +60,7 @@ def load_pretrained(
     wanted = known_dtype(dtype)
     check_device(device)
     folder = resolve(name)
-    with of_model(name), _quiet_transformers():
+    with of_model(name), quiet_transformers():
         read_config(folder)
         config = _config(folder)
         stored = headers(folder)  # reads all headers: a shard cut short, or one that asks for code, ends here
@@ -201,7 +201,7 @@ def of_model(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """No bars and no remarks: what they would report is checked here."""
     bar, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
