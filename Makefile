@@ -7,8 +7,9 @@ BIN := .venv/bin
 demo: .venv/ready  ## real DICOM files answered by the embedded model, in the terminal and as an HTML report
 	$(BIN)/python -m app.demo --output_path demo_report
 
+# In two processes, each with one thread: what is slow in it waits for other processes, not for arithmetic.
 test: .venv/ready  ## the default suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test_slow: .venv/ready  ## a built wheel, installed beside folders of the same names
 	$(BIN)/python -m pytest -m slow

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import published
 from benchmarks.calibration import calibration
+from benchmarks.captions.scores import captions_report
 from benchmarks.contamination import NOTHING, Contamination
 from benchmarks.protocols import RULES
 from benchmarks.protocols.exact import NORMALISED
@@ -43,22 +44,37 @@ def summarise(
     warnings: Sequence[str] = (),
     rules: Sequence[Rule] = RULES,
 ) -> dict[str, Any]:
-    """All scores of these results, in JSON's types. Raises InputError for confidences that are none."""
-    keys = task.group_keys(result.sample for result in results)
-    return {
+    """All scores of these results, in JSON's types. Raises InputError for confidences that are none.
+
+    Of a data set of captions, "captions" (benchmarks.captions.scores) stands in place of scores, subgroups, calibration
+    and audit.
+    """
+    left_out = f"{dataset.left_out:,} rows at fault of the data set are left out, of all its splits together"
+    about = {
         "task": task.name,
         "split": task.split_of(split),
         "model": dict(model),
         "data": {"name": dataset.name, "source": dataset.source, "licence": dataset.licence},
         "partial": partial,
-        "warnings": [*warnings, *([NOTHING] if contamination is None else [])],
+        "warnings": [
+            *warnings,
+            *([left_out] if dataset.left_out else []),
+            *([NOTHING] if contamination is None else []),
+        ],
+        "published": published.load(dataset.name),
+        "manifest": manifest,
+    }
+    if any("references" in result.sample.metadata for result in results):
+        found = None if contamination is None else contamination.to_dict(None)
+        return {**about, "contamination": found, "captions": captions_report(results)}
+    keys = task.group_keys(result.sample for result in results)
+    return {
+        **about,
+        "contamination": None if contamination is None else contamination.to_dict(_clean(results, task, contamination)),
         "scores": crosswalk(results, task.name, rules),
         "subgroups": subgroups(results, NORMALISED, task.name, keys, several=task.several),
         "calibration": calibration(results, NORMALISED, task.name),
-        "contamination": None if contamination is None else contamination.to_dict(_clean(results, task, contamination)),
         "audit": audit,
-        "published": published.load(task.name),
-        "manifest": manifest,
     }
 
 

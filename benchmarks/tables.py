@@ -89,11 +89,11 @@ def heading(summary: Summary) -> str:
 
 def remarks(summary: Summary) -> tuple[str, ...]:
     """What has to be known before the numbers are read: a part only, warnings, contamination, unscored questions."""
-    scores = summary["scores"]
+    scores = summary.get("scores") or {}
     lines = [summary["partial"], *summary["warnings"], (summary["contamination"] or {}).get("sentence")]
-    if scores["unscored"]:
+    if scores.get("unscored"):
         lines.append(f"{scores['unscored']} of {scores['questions']} questions have no gold answer and are not scored.")
-    if scores["untagged"]:
+    if scores.get("untagged"):
         lines.append(f"{scores['untagged']} questions are neither OPEN nor CLOSED and count in overall only.")
     return tuple(line for line in lines if line)
 

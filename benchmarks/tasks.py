@@ -133,3 +133,8 @@ def get_task(name: str) -> Task:
             return task
     known = ", ".join(task.name for task in TASKS)
     raise InputError(f"unknown task {name!r}; expected one of {known}: choose one of these")
+
+
+def folder_of(data: Path, task: str) -> Path:
+    """The data set's folder: `data` itself, or the folder in it that is named after the task."""
+    return data / task if (data / task).is_dir() else data

@@ -46,6 +46,16 @@ Dtype = Annotated[
 Quantize = Annotated[
     str | None, typer.Option("--quantize", help="int8 or nf4: the decoder's weights in 8 or 4 bits, to save memory.")
 ]
+BaseUrl = Annotated[
+    str | None, typer.Option("--base_url", help="Ask an OpenAI-compatible server here, which calls the model --model.")
+]
+AllowUpload = Annotated[
+    bool, typer.Option("--allow_upload", help="Let --base_url be another machine: pictures and questions go there.")
+]
+TrainData = Annotated[
+    list[Path] | None,
+    typer.Option("--train_data", help="A data set that the model was trained on, for the leakage check; repeatable."),
+]
 AllowUnaccounted = Annotated[
     bool, typer.Option("--allow_unaccounted", help="Ask a model although some of its tensors did not arrive.")
 ]
@@ -146,10 +156,26 @@ def _eval(
         str, typer.Option("--split", help="As the data set names it: train; validate (PathVQA: val); test.")
     ],
     data: Annotated[Path, typer.Option("--data", help="The data set's folder, or one that holds a folder a task.")],
-    output_path: Annotated[Path, typer.Option("--output_path", help="Where TASK_SPLIT/predictions.jsonl goes.")],
+    output_path: Annotated[
+        Path, typer.Option("--output_path", help="Where TASK_SPLIT/ goes: predictions.jsonl, scores.json, report.html.")
+    ],
     model: Model = "mini",
+    base_url: BaseUrl = None,
+    allow_upload: AllowUpload = False,
+    prompt: Annotated[
+        str,
+        typer.Option("--prompt", help="How questions are worded: question (alone), short, medevalkit, multimedeval."),
+    ] = "question",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many questions.")] = None,
     batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="Questions of one image at a time.")] = 16,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Ask again with the images blank, noise and shuffled: is it looking?")
+    ] = False,
+    train_data: TrainData = None,
+    evidence: Annotated[
+        bool,
+        typer.Option("--evidence/--no_evidence", help="Show the report's mistakes with their crops, or save the time."),
+    ] = True,
     device: Device = None,
     dtype: Dtype = "auto",
     quantize: Quantize = None,
@@ -165,10 +191,90 @@ def _eval(
             split,
             data,
             output_path,
-            model=ModelChoice(model, device, dtype, quantize, allow_unaccounted),
-            limit=limit,
-            batch_size=batch_size,
+            model=ModelChoice(model, device, dtype, quantize, allow_unaccounted, base_url, allow_upload),
+            manner=evaluate.Manner(limit, batch_size, prompt, audit, evidence, tuple(train_data or ())),
         )
+
+
+@app.command("score")
+def _score(
+    predictions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PREDICTIONS",
+            help="A run's folder, or a file: ours, rows of qid and prediction (JSON, CSV, Parquet), LLaVA's answers, "
+            "lm-eval's samples, MedEvalKit's results. For several tasks, a folder with a folder TASK_SPLIT each.",
+        ),
+    ],
+    tasks: Annotated[
+        str,
+        typer.Option("--tasks", help="The data set that they are about, as in `medfly eval`; several comma-separated."),
+    ],
+    split: Annotated[
+        str, typer.Option("--split", help="As the data set names it: train; validate (PathVQA: val); test.")
+    ],
+    data: Annotated[Path, typer.Option("--data", help="The data set's folder, or one that holds a folder a task.")],
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Score what is there although questions have no prediction, and say so.")
+    ] = False,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="Of a text file that is not Unicode, such as cp1252.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What the tables call the model.")] = None,
+    train_data: TrainData = None,
+    judge: Annotated[
+        str | None, typer.Option("--judge", help="Let this language model judge the answers, too; needs --judge_url.")
+    ] = None,
+    judge_url: Annotated[
+        str | None, typer.Option("--judge_url", help="The OpenAI-compatible server that has the judge.")
+    ] = None,
+    allow_upload: Annotated[
+        bool, typer.Option("--allow_upload", help="Let --judge_url be another machine: questions and answers go there.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a task, in place of the table.")
+    ] = False,
+    latex: Annotated[Path | None, typer.Option("--latex", help="Write the tables into this LaTeX file.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the tables into this file.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the report, one page, into this file.")] = None,
+) -> None:
+    """Score anybody's predictions under every published rule, with denominators and intervals."""
+    with told():
+        from medfly.cli import score
+
+        if (judge is None) != (judge_url is None):
+            raise InputError("--judge or --judge_url alone; expected both or none: add the other")
+        chosen = score.JudgeChoice(judge, judge_url, allow_upload) if judge and judge_url else None
+        score.run(
+            predictions,
+            tasks.split(","),
+            split,
+            data,
+            manner=score.Manner(partial, encoding, name, tuple(train_data or ()), chosen),
+            output=score.Output(as_json, latex, markdown, html),
+        )
+
+
+@app.command("compare")
+def _compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Predictions, or a run's folder.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="The same, of another model.")],
+    tasks: Annotated[str, typer.Option("--tasks", help="The data set that both are about.")],
+    split: Annotated[str, typer.Option("--split", help="As the data set names it.")],
+    data: Annotated[Path, typer.Option("--data", help="The data set's folder, or one that holds a folder a task.")],
+    protocols: Annotated[
+        str | None,
+        typer.Option(
+            "--protocols", help="Only these, comma-separated; p values are corrected for as many as are shown."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare two models' answers to the same questions: differences, intervals, tests."""
+    with told():
+        from medfly.cli import compare
+
+        compare.run(first, second, tasks, split, data, protocols=protocols, as_json=as_json)
 
 
 @app.command("train")

@@ -19,8 +19,7 @@ from benchmarks.protocols.exact import NORMALISED
 from benchmarks.protocols.rule import GROUPS, Rule
 from benchmarks.submissions import ids_elsewhere, questions_of, read_results
 from benchmarks.tables import NONE, Cell, Grid, interval, one_decimal, signed, to_terminal
-from benchmarks.tasks import get_task
-from medfly.cli.evaluate import folder_of
+from benchmarks.tasks import folder_of, get_task
 from medfly.cli.told import tell_left_out
 from medfly.types import InputError
 from medfly.wording import RESEARCH_USE

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from medfly.cli.told import told
+from medfly.cli.told import bar, tell_left_out, told
 from medfly.types import InputError
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _check(
         named = [one for path in dict.fromkeys(paths) for one in detect(path, opened)]
         trained = [one for path in dict.fromkeys(train or ()) for one in detect(path, opened)]
         datasets = told_apart([*named, *trained])
-        with _bar("comparing pictures") as progress:
+        with bar("comparing pictures") as progress:
             findings = check(datasets, progress, trained=datasets[len(named) :])
         if as_json:
             for finding in findings:  # in ASCII: whatever the terminal's encoding, the line is valid JSON
@@ -125,10 +124,7 @@ def _split(
         manifest = split(dataset, _fractions(fractions), group=group, stratify=stratify, seed=seed)
         write_manifest(manifest, output)
         _show_manifest(manifest, output)
-        if dataset.left_out:
-            print(
-                f"medfly: {dataset.left_out:,} rows at fault left out: `medfly data check` lists them", file=sys.stderr
-            )
+        tell_left_out(dataset)
 
 
 @app.command("fetch")
@@ -204,24 +200,6 @@ def _size(data_set: type[Published], revision: str | None) -> str:
     except Exception:  # what the hub's library raises is open-ended, and only the size is at stake
         return "of unknown size"
     return f"{sum(sizes) / 1e6:,.1f} MB"
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """benchmarks.progress, begun when the total is known."""
-    from contextlib import ExitStack
-
-    from benchmarks.progress import progress
-
-    with ExitStack() as stack:
-        advance: Callable[[], None] | None = None
-
-        def step(done: int, total: int) -> None:
-            nonlocal advance
-            advance = advance or stack.enter_context(progress(label, total))
-            advance()
-
-        yield step
 
 
 def _show(datasets: Sequence[DataSet], findings: Sequence[Finding]) -> None:

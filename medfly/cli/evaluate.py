@@ -1,56 +1,157 @@
-"""`medfly eval`: a model through the benchmark runner, one task after the other.
+"""`medfly eval`: a model through the benchmark runner, one task after the other, and the report on what it said.
 
-It finds the questions, loads the model and prints the scores; benchmarks.runner asks, keeps and resumes.
+It finds the questions, loads the model and prints the scores; benchmarks.runner asks, keeps and resumes. Started by
+torchrun or accelerate launch, the processes share the questions, and the first alone scores.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
+from benchmarks import tables
+from benchmarks.audit import AS_IS, audit, conditions
+from benchmarks.manifest import NAME as RUN
+from benchmarks.predictions import write_json
+from benchmarks.prompts import Prompt, get_prompt
+from benchmarks.protocols.exact import NORMALISED
+from benchmarks.runner import AnswerFunction, read_results
+from benchmarks.runner import run as ask_all
+from benchmarks.shards import Share
+from benchmarks.summary import summarise
+from benchmarks.tasks import Task, folder_of, get_task
+from data_adapters.dataset import DataSet
+from medfly.cli.model import Answerer, ModelChoice, open_answerer
+from medfly.cli.scored import look_for_leaks, show, write_report, write_tables
+from medfly.cli.told import tell_left_out
+from medfly.types import Answer, InputError, Sample, Scan
 
-from benchmarks import runner
-from benchmarks.report import table
-from benchmarks.tasks import get_task
-from medfly.cli.model import ModelChoice, open_model
-from medfly.types import InputError
+
+@dataclass(frozen=True)
+class Manner:
+    """How the questions are asked, and what is found out beside the scores.
+
+    limit: only the first so many questions. batch_size: questions of one image at a time. prompt: a name of
+    benchmarks.prompts. audit: ask again with the images blank, noise and shuffled. evidence: of the mistakes that the
+    report shows. train_data: folders of what the model was trained on, for the leakage check and the majority.
+    """
+
+    limit: int | None = None
+    batch_size: int = 16
+    prompt: str = "question"
+    audit: bool = False
+    evidence: bool = True
+    train_data: tuple[Path, ...] = ()
 
 
-def run(
-    tasks: Sequence[str],
-    split: str,
-    data: Path,
-    output_path: Path,
-    *,
-    model: ModelChoice,
-    limit: int | None,
-    batch_size: int,
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """One task, ready to be asked."""
+
+    task: Task
+    split: str
+    folder: Path
+    dataset: DataSet
+    samples: list[Sample]
+    prompt: Prompt
+    partial: str | None
+
+
+def run(tasks: Sequence[str], split: str, data: Path, output_path: Path, *, model: ModelChoice, manner: Manner) -> None:
     """Answer and score each task into `output_path/TASK_SPLIT/`. Raises InputError."""
     names = list(dict.fromkeys(name.strip() for name in tasks))
     _check_output(output_path)
-    questions = {name: get_task(name).samples(_folder(data, name), split, limit) for name in names}
-    for name in names:
-        if count := get_task(name).left_out(_folder(data, name)):
-            print(f"medfly: {name}: {count:,} rows at fault left out: `medfly data check` lists them", file=sys.stderr)
-    fly = open_model(model)
-    console = Console()
-    for name, samples in questions.items():
-        answer = partial(fly.answer, batch_size=batch_size)
-        folder = runner.run(answer, samples, output_path, model=model.identity(fly), task=name, split=split)
-        scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-        console.print(table(scores, f"{name} {split}: {fly.name}"))
-        print(f"predictions and scores: {folder}")
+    opened = [_open(get_task(name), split, folder_of(data, name), manner) for name in names]
+    for one in opened:
+        tell_left_out(one.dataset)
+    answerer = open_answerer(model)
+    for one in opened:
+        _evaluate(one, answerer, output_path, manner)
 
 
-def _folder(data: Path, task: str) -> Path:
-    """The data set's folder: `data` itself, or the folder in it that is named after the task."""
-    return data / task if (data / task).is_dir() else data
+def _open(task: Task, split: str, folder: Path, manner: Manner) -> Asked:
+    dataset = task.open(folder)
+    samples = task.samples(dataset, split)
+    partial = None
+    if manner.limit is not None and manner.limit < len(samples):
+        partial = f"Partial: only the first {manner.limit:,} of {len(samples):,} questions were asked (--limit)."
+        samples = samples[: manner.limit]
+    return Asked(task, task.split_of(split), folder, dataset, samples, get_prompt(manner.prompt, task.name), partial)
+
+
+def _evaluate(asked: Asked, answerer: Answerer, output_path: Path, manner: Manner) -> None:
+    """Look for leakage, ask, score and report one task. Of several processes all ask, and the first does the rest."""
+    first = Share.from_environment().rank == 0
+    found = look_for_leaks(asked.task, asked.folder, asked.split, asked.samples, manner.train_data) if first else None
+    folders, warnings = _ask(asked, answerer, output_path, manner)
+    if not first:
+        return
+    results = {name: read_results(folder, asked.samples) for name, folder in folders.items()}
+    folder = folders[AS_IS]
+    summary = summarise(
+        results[AS_IS],
+        asked.task,
+        asked.split,
+        dataset=asked.dataset,
+        model=answerer.identity,
+        manifest=json.loads((folder / RUN).read_bytes()),
+        contamination=found,
+        audit=audit(results, NORMALISED, asked.task.name) if manner.audit else None,
+        partial=asked.partial,
+        warnings=warnings,
+    )
+    write_json(folder / "scores.json", summary)
+    write_tables([summary], folder / "scores.md", tables.to_markdown)
+    write_tables([summary], folder / "scores.tex", tables.to_latex)
+    if "scores" in summary:
+        explain = partial(_explain, answerer, asked.prompt) if manner.evidence else _no_evidence
+        write_report(summary, results[AS_IS], folder / "report.html", explain)
+    show(summary)
+    print(f"predictions, scores and report: {folder}")
+
+
+def _ask(asked: Asked, answerer: Answerer, output_path: Path, manner: Manner) -> tuple[dict[str, Path], list[str]]:
+    """Condition → the folder of its answers, "as_is" alone without an audit; and what the audit had to leave out."""
+    batch, longest = manner.batch_size if answerer.batches else 1, asked.task.max_new_tokens
+    answer: AnswerFunction = partial(answerer.answer, max_new_tokens=longest)
+    if answerer.batches:
+        answer = partial(answer, batch_size=batch)
+    ask = partial(
+        ask_all,
+        task=asked.task.name,
+        split=asked.split,
+        prompt=asked.prompt,
+        batch_size=batch,
+        max_new_tokens=longest,
+    )
+    folders = {AS_IS: ask(answer, asked.samples, output_path, model=answerer.identity)}
+    if not manner.audit:
+        return folders, []
+    others, warnings = conditions(answer, answerer.identity, asked.samples, _training(asked))
+    del others[AS_IS]
+    for name, one in others.items():
+        folders[name] = ask(one.answer, one.samples, output_path / "audit" / name, model=one.model)
+    return folders, warnings
+
+
+def _explain(answerer: Answerer, prompt: Prompt, sample: Sample, scan: Scan) -> Answer | None:
+    """The answer once more, with its evidence, to the question as it was put."""
+    return answerer.explain(scan, prompt.apply(sample))
+
+
+def _no_evidence(sample: Sample, scan: Scan) -> None:
+    return None
+
+
+def _training(asked: Asked) -> list[Sample]:
+    """The questions of the data set's own training split, none where it is not at hand."""
+    if "train" not in asked.dataset.splits() or asked.split == "train":
+        return []
+    return asked.dataset.samples("train")
 
 
 def _check_output(path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
 from medfly.types import InputError
+
+if TYPE_CHECKING:
+    from data_adapters.dataset import DataSet
 
 
 @contextmanager
@@ -22,3 +26,26 @@ def told(interrupted: str = "interrupted") -> Iterator[None]:
     except KeyboardInterrupt:
         print(f"\nmedfly: {interrupted}", file=sys.stderr)
         raise typer.Exit(130) from None
+
+
+def tell_left_out(dataset: DataSet) -> None:
+    """How many rows the data set's settings leave out, if any: nothing is dropped in silence."""
+    if dataset.left_out:
+        what = f"{dataset.left_out:,} rows at fault left out: `medfly data check` lists them"
+        print(f"medfly: {dataset.name}: {what}", file=sys.stderr)
+
+
+@contextmanager
+def bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """benchmarks.progress, begun when the total is known."""
+    from benchmarks.progress import progress
+
+    with ExitStack() as stack:
+        advance: Callable[[], None] | None = None
+
+        def step(done: int, total: int) -> None:
+            nonlocal advance
+            advance = advance or stack.enter_context(progress(label, total))
+            advance()
+
+        yield step

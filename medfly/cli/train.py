@@ -12,6 +12,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from benchmarks.predictions import write_json
 from benchmarks.tasks import get_task
+from medfly.cli.told import tell_left_out
 from medfly.dragonfly.hashes import model_hash
 from medfly.dragonfly.hub import resolve
 from medfly.dragonfly.loading import load_pretrained
@@ -29,10 +30,12 @@ def run(config: Path, output_dir: Path, console: Console) -> Path:
     Raises InputError where output_dir holds a run of another recipe or other data.
     """
     recipe = read_recipe(config)
-    sources = [get_task(one.task).samples(Path(one.folder), one.split) for one in recipe.data]
+    sources = []
     for one in recipe.data:
-        if count := get_task(one.task).left_out(Path(one.folder)):
-            console.print(f"{one.task}: {count:,} rows at fault left out: `medfly data check` lists them")
+        task = get_task(one.task)
+        dataset = task.open(Path(one.folder))
+        sources.append(task.samples(dataset, one.split))
+        tell_left_out(dataset)
     manifest = _manifest(recipe, sources)
     resume = _may_resume(output_dir, manifest)
     texts = [text for samples in sources for s in samples for text in (s.question, s.answer or "")]

@@ -40,10 +40,18 @@ def test_scores_and_predictions(cli, tiny_model, tmp_path) -> None:
     options = ["--model", tiny_model, "--tasks", "slake", "--split", "validate", "--data", data]
     status, out, err = cli("eval", *options, "--output_path", tmp_path / "out", "--limit", 5)
     assert status == 0
-    assert "overall" in out and "95 % interval" in out and "5/5" in err
+    assert "overall" in out and "95 % intervals" in out and "5/5" in err and "only the first 5 of 6" in out
     folder = tmp_path / "out" / "slake_validate"
     assert [row["id"] for row in predictions(folder)] == [0, 1, 2, 3, 4]
-    assert json.loads((folder / "scores.json").read_text())["questions"] == 5
+    summary = json.loads((folder / "scores.json").read_text())
+    assert summary["scores"]["questions"] == 5 and "only the first 5 of 6" in summary["partial"]
+    assert summary["contamination"] is None and "no training data here" in summary["warnings"][0]
+    page = (folder / "report.html").read_text("utf-8")
+    assert "<!DOCTYPE html>" in page and "Research use only" in page and "only the first 5 of 6" in page
+    assert (
+        "\\toprule" in (folder / "scores.tex").read_text()
+        and "| strict exact match" in (folder / "scores.md").read_text()
+    )
     again = cli("eval", *options, "--output-path", tmp_path / "two", "--limit", 5, "--batch-size", 1)
     assert again.status == 0
     assert [r["prediction"] for r in predictions(tmp_path / "two" / "slake_validate")] == [
@@ -59,7 +67,7 @@ def test_data_folder_may_hold_a_folder_a_task(cli, tiny_model, tmp_path) -> None
         *["eval", "--model", tiny_model, "--tasks", "slake,slake", "--split", "validate"],
         *["--data", tmp_path / "data", "--output_path", tmp_path / "out"],
     )
-    assert status == 0 and out.count("overall") == 1
+    assert status == 0 and out.count("predictions, scores and report") == 1
 
 
 @pytest.mark.parametrize(
@@ -67,7 +75,7 @@ def test_data_folder_may_hold_a_folder_a_task(cli, tiny_model, tmp_path) -> None
     [
         ({"--tasks": "slak"}, "unknown task 'slak'"),
         ({"--tasks": ""}, "unknown task ''"),
-        ({"--split": "dev"}, "unknown split 'dev'"),
+        ({"--split": "holdout"}, "unknown split 'holdout'"),
         ({"--data": "no_such_folder"}, "no_such_folder"),
         ({"--split": "train"}, "train.json"),
         ({"--output_path": "data/validate.json"}, "no folder to write to"),
