@@ -14,7 +14,7 @@ from benchmarks.baselines import QuestionOnlyMajority, blank_images, noise_image
 from benchmarks.protocols.rule import GROUPS, Group, Rule
 from benchmarks.results import Result
 from benchmarks.runner import AnswerFunction
-from benchmarks.scores import SEED, percent, score_group
+from benchmarks.scores import SEED, in_group, percent, score_group
 from benchmarks.statistics import paired_difference, proportion
 from medfly.types import InputError, Sample
 
@@ -85,7 +85,8 @@ def audit(by_condition: Mapping[str, Sequence[Result]], rule: Rule, task: str) -
 
 def survival(plain: Sequence[Result], other: Sequence[Result], rule: Rule, task: str) -> dict[str, Any]:
     """Of the answers right in `plain`, the share that is right in `other`, too; see `audit`."""
-    right = [(a, b) for a, b, (x, _) in _judged(plain, other, rule, task) if x == 1]
+    pairs = [(a, b) for a, b in zip(plain, other, strict=True) if a.is_scored]
+    right = [(a, b) for a, b in pairs if rule.judge(a.item(task)).score == 1]  # what a rule leaves out is not right
     kept = [float(rule.judge(b.item(task)).score == 1) for _, b in right]
     found = proportion(kept, [a.cluster for a, _ in right], seed=SEED)
     return {
@@ -102,7 +103,7 @@ def _difference(
     plain: Sequence[Result], other: Sequence[Result], rule: Rule, task: str, group: Group
 ) -> dict[str, Any]:
     judged = _judged(plain, other, rule, task) if group in rule.metrics else []
-    members = [(a.cluster, *scores) for a, _, scores in judged if group in ("overall", (a.tag or "").lower())]
+    members = [(a.cluster, *scores) for a, _, scores in judged if in_group(a, rule, task, group)]
     found = paired_difference([x for _, x, _ in members], [y for *_, y in members], [c for c, *_ in members], seed=SEED)
     return {
         "difference": percent(found.value),

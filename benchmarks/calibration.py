@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.protocols.rule import Rule
 from benchmarks.results import Result
-from benchmarks.statistics import LEVEL, draws, proportion
+from benchmarks.statistics import LEAST, LEVEL, draws, proportion
 from medfly.types import InputError
 
 BINS = 10
@@ -119,7 +119,7 @@ def expected_calibration_error(confidences: np.ndarray, hits: np.ndarray, cluste
     sizes = np.bincount(clusters).astype(np.float64)
     gap = gaps.sum(axis=0) / len(hits)
     value = float(np.abs(gap).sum())
-    if len(sizes) < 2:
+    if len(sizes) < LEAST:  # of 2, 3 and 5 clusters such intervals held a true 0 in 64, 75 and 88 %
         return {"value": value, "low": None, "high": None}
     resampled = np.concatenate([(chunk @ gaps) / (chunk @ sizes)[:, None] for chunk in draws(len(sizes), seed=SEED)])
     noise = float(np.quantile(np.abs(resampled - gap).sum(axis=1), LEVEL))

@@ -101,7 +101,7 @@ def _mean_percent(scores: Sequence[float]) -> float | None:
 
 
 def _check(first: Sequence[Result], second: Sequence[Result]) -> None:
-    """The same questions of the same data in the same order; a message names ids and no text."""
+    """The same questions of the same data in the same order; a message names ids or rows and no text."""
     remedy = "compare predictions for the same split of the same data"
     if len(first) != len(second):
         raise InputError(f"found {len(first)} and {len(second)} answers; expected the same questions: {remedy}")
@@ -109,6 +109,6 @@ def _check(first: Sequence[Result], second: Sequence[Result]) -> None:
         for what in ("id", "image", "question", "answer", "answer_type", "patient"):
             if getattr(a.sample, what) != getattr(b.sample, what):
                 raise InputError(
-                    f"answer {number}: found another {what} in the one (question {a.sample.id!r}) than in the other "
-                    f"({b.sample.id!r}); expected the same questions in the same order: {remedy}"
+                    f"answer {number}: found another {what} in the one ({a.sample.called}) than in the other "
+                    f"({b.sample.called}); expected the same questions in the same order: {remedy}"
                 )

@@ -36,7 +36,8 @@ class Contamination:
 
     training: data set and split of each. images, questions: how many were asked about, asked.
     shared: those of `Sample.image` that are in any training data; related: those whose patient or study is; unseen:
-    those that could be compared by name only, being missing or unreadable, or all images of a training split being so.
+    those that could be compared by name only, being missing or unreadable, or all images of a training split being so,
+    and those that could not be compared with a training split at all, since it cannot be read.
     shared_questions: asked in training with the same words and answer, about a shared image.
     sentence: for people. findings: all that the check found, in numbers and examples.
     """
@@ -58,7 +59,7 @@ class Contamination:
     def to_dict(self, clean: Mapping[str, Any] | None) -> dict[str, Any]:
         """As the summary holds it. clean: the score of the questions that are clean.
 
-        Numbers of what is shared are None where no image could be compared.
+        Numbers of what is shared are None where no image could be compared with all of the training data.
         """
         unknown = not self.shared and len(self.unseen) == self.images
         return {
@@ -96,13 +97,14 @@ def contamination(
         return None
     asked, *parts = _printed([asked, *parts], progress)
     overlaps = [Overlap.between(part, asked) for part in parts]
+    seen = set() if unreadable or not all(part.prints for part in parts) else set(asked.prints)
     sentences = [*map(_sentence, overlaps), *map(_unseen, (asked, *parts)), *map(_unread, unreadable)]
     return Contamination(
         training=tuple(part.where for part in parts),
         images=len(_images(asked)),
         shared=frozenset(name for overlap in overlaps for name in overlap.stages),
         related=frozenset(s.image for overlap in overlaps for role in PLURAL for s in overlap.rows_of(role)),
-        unseen=frozenset(_images(asked) - (set(asked.prints) if all(part.prints for part in parts) else set())),
+        unseen=frozenset(_images(asked) - seen),
         questions=len(asked.samples),
         shared_questions=len({s.id for overlap in overlaps for s in overlap.questions}),
         sentence=" ".join(filter(None, sentences)),

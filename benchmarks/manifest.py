@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import predictions
-from benchmarks.shards import WHOLE, Share
+from benchmarks.shards import PARTS, WHOLE, Share
 from medfly.types import InputError, Sample
 
 PACKAGES = ("medfly", "torch", "transformers", "numpy", "pillow", "pydicom", "openai")
@@ -55,15 +55,28 @@ def identity(
     }
 
 
-def made(share: Share) -> dict[str, Any]:
-    """How this start of the run is made; the command names paths, and no patient unless a path does."""
+def made(share: Share, threads: int | None) -> dict[str, Any]:
+    """How this start of the run is made; the command names paths, and no patient unless a path does.
+
+    threads: that the model computes with in each process, None where it computes elsewhere.
+    """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "processes": share.world,
+        "threads": threads,
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
     }
+
+
+def threads_of(folder: Path) -> int | None:
+    """The threads that a run was begun with; None where there is no record of it."""
+    try:
+        threads = json.loads((folder / NAME).read_bytes())["made"][0]["threads"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return threads if isinstance(threads, int) and threads > 0 else None
 
 
 def claim(folder: Path, run: Mapping[str, Any], start: Mapping[str, Any] | None) -> None:
@@ -80,12 +93,15 @@ def claim(folder: Path, run: Mapping[str, Any], start: Mapping[str, Any] | None)
             found = json.loads(path.read_bytes())
             _same(found, run, folder, remedy)
             starts = found.get("made", [])
-        elif (folder / WHOLE).exists():
-            raise InputError(f"{folder}: found {WHOLE} without {NAME}; expected both or none: {remedy}")
-        if start is not None or not path.exists():
-            predictions.write_json(path, {**run, "made": [*starts, *([start] if start else [])]})
+        elif left := [folder / WHOLE, *folder.glob(PARTS)][not (folder / WHOLE).exists() :]:
+            raise InputError(f"{folder}: found {left[0].name} without {NAME}; expected both or none: {remedy}")
+        if start is not None:
+            predictions.write_json(path, {**run, "made": [*starts, start]})
+        elif not path.exists():
+            predictions.write_json(path, {**run, "made": []}, anew=True)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be used ({error}); expected this run's record: {remedy}") from None
+        why = error.strerror if isinstance(error, OSError) else "no JSON"
+        raise InputError(f"{path}: cannot be used ({why}); expected this run's record: {remedy}") from None
 
 
 def _same(found: Any, run: Mapping[str, Any], folder: Path, remedy: str) -> None:

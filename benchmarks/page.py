@@ -98,6 +98,7 @@ def page(summary: Mapping[str, Any], mistakes: Sequence[Mistake] = (), worst: Se
     """The whole HTML document."""
     titles = {name: score["title"] for name, score in summary["scores"]["protocols"].items()}
     template = _environment().get_template("page.html")
+    shown = [*mistakes, *worst]
     body = template.render(
         summary=summary,
         titles=titles,
@@ -109,7 +110,9 @@ def page(summary: Mapping[str, Any], mistakes: Sequence[Mistake] = (), worst: Se
         published=[_published(figures, summary) for figures in published.by_protocol(summary["published"])],
         mistakes=[_card(mistake, titles) for mistake in mistakes],
         worst=[_card(mistake, titles) for mistake in worst],
-        legend=_safe(legend()),
+        legend=_safe(legend()) if any(_has_evidence(one) for one in shown) else None,
+        surest=any(one.result.confidence is not None for one in mistakes),
+        private=any("row" in one.result.sample.metadata for one in shown),
     )
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     return document(f"{tables.heading(summary)} – MedFly", body, style)
@@ -192,14 +195,21 @@ def _published(figures: Sequence[published.Figure], summary: Mapping[str, Any]) 
     }
 
 
+def _has_evidence(mistake: Mistake) -> bool:
+    return mistake.answer is not None and mistake.answer.evidence is not None
+
+
 def _card(mistake: Mistake, titles: Mapping[str, str]) -> Markup:
     """The answer beside its scan; below it the gold answer, who judged, and the image's further mistakes."""
     result = mistake.result
     judge = titles.get(mistake.protocol, mistake.protocol)
+    sample = result.sample
+    # A hospital's file names may name patients; its row is enough to find the picture by.
+    place = f"in {sample.called}" if "row" in sample.metadata else f"{sample.id} · image {sample.image}"
     lines = [
-        f'<p class="gold">expected: <b>{escape(result.sample.answer or "")}</b></p>',
+        f'<p class="gold">expected: <b>{escape(sample.answer or "")}</b></p>',
         f'<p class="small">wrong by: {escape(judge)} · {escape((result.tag or "untagged").lower())} question '
-        f"{escape(str(result.sample.id))} · image {escape(result.sample.image)}</p>",
+        f"{escape(place)}</p>",
     ]
     evidence = mistake.answer.evidence if mistake.answer else None
     if mistake.answer and mistake.answer.text.strip() != result.prediction.strip():

@@ -8,12 +8,12 @@ This module knows the format; it knows no model and no scoring rule.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from medfly.types import Answer, InputError, Sample
+from medfly.writing import whole
 
 KEYS = ("id", "image", "question", "answer", "answer_type", "prediction", "confidence")
 Row = Mapping[str, Any]
@@ -74,16 +74,8 @@ def parse(line: bytes, where: str) -> dict[str, Any]:
     return row
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    replace_file(path, (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a neighbour is written first and then renamed over `path`."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+def write_json(path: Path, value: Any, *, anew: bool = False) -> None:
+    """Write a JSON file whole or not at all. anew: leave a file alone that is there by then."""
+    with whole(path, anew=anew) as partial:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+        partial.write_text(text, encoding="utf-8", newline="\n")

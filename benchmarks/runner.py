@@ -7,7 +7,9 @@ it knows no data set and no score.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -34,6 +36,7 @@ def run(
     prompt: Prompt = QUESTION,
     batch_size: int = 1,
     max_new_tokens: int | None = None,
+    threads: int | None = None,
     share: Share | None = None,
 ) -> Path:
     """Answer all samples into `output_path/TASK_SPLIT/predictions.jsonl`; returns that folder.
@@ -41,7 +44,7 @@ def run(
     model: its "name" and its "hash", which must change whenever its answers may.
     batch_size: as many questions of one image stand side by side and are written together; a model that asks several
         at a time must take no other number, so that its answers depend on the task alone.
-    max_new_tokens: what the model was told, for the record; None for one that has no such limit.
+    max_new_tokens, threads: what the model was told and computes with, for the record.
     share: this process's part of the images, by default as the environment says. The first process waits for the
         others; to them the folder may still be incomplete on return.
     A folder of the same run is gone on with: what is answered in it is not asked again, and whether a run was killed
@@ -63,7 +66,7 @@ def run(
         batch_size=batch_size,
         max_new_tokens=max_new_tokens,
     )
-    claim(folder, record, made(share) if share.rank == 0 else None)
+    claim(folder, record, made(share, threads) if share.rank == 0 else None)
     answered = Answered(folder, batches(questions, batch_size))
     todo = answered.own(share)
     label = f"{task} {split}" if share.world == 1 else f"{task} {split}, process {share.rank + 1} of {share.world}"
@@ -74,8 +77,15 @@ def run(
         with (folder / share.file).open("ab") as file, progress(label, total, total - left) as advance:
             _ask(answer, todo, prompt, file, advance)
     if share.rank == 0:
-        answered.join()
+        answered.join(partial(_wait, f"{task} {split}", len(questions), share))
     return folder
+
+
+def _wait(label: str, total: int, share: Share, answered: int) -> None:
+    if share.world == 1:
+        raise RuntimeError(f"{label}: {answered} of {total} answers are in the folder, though all were written to it")
+    said = f"{label}: waiting for the other {share.world - 1} processes; {answered:,} of {total:,} questions answered"
+    print(said, file=sys.stderr, flush=True)
 
 
 def read_results(folder: Path, samples: Sequence[Sample]) -> list[Result]:
@@ -116,8 +126,5 @@ def _ask(
 def _line(sample: Sample, put: Sample, said: Answer) -> str:
     """The row of an answer to `put`, which is the sample as it was put to the model."""
     if said.question.split() != put.question.split():  # shifted by one, every score would be wrong in silence
-        raise RuntimeError(
-            f"the model's answers are out of order: sample {sample.id!r} asks {put.question!r}, "
-            f"the answer is to {said.question!r}"
-        )
+        raise RuntimeError(f"the model's answers are out of order: one to another question stands at {sample.called}")
     return predictions.to_line(predictions.to_row(sample, said))

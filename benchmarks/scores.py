@@ -6,6 +6,7 @@ question without a gold answer is unscored: neither right nor wrong, and its num
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from benchmarks.results import Result
 from benchmarks.statistics import LEVEL, METHOD, RESAMPLES, proportion
 
 SEED = 0
+HAN = re.compile(r"[\u4e00-\u9fff]")
+UNREADABLE = "a gold answer in Chinese, whose words this rule cannot tell apart: its number means nothing there"
 
 
 def crosswalk(results: Sequence[Result], task: str, rules: Sequence[Rule] = RULES) -> dict[str, Any]:
@@ -39,14 +42,14 @@ def crosswalk(results: Sequence[Result], task: str, rules: Sequence[Rule] = RULE
 
 def score(results: Sequence[Result], rule: Rule, task: str) -> dict[str, Any]:
     """One rule's scores: protocol, title, source, groups (open, closed, overall → as `score_group`), and notes:
-    what the rule has to tell of single items → of how many.
+    what there is to tell of single items → of how many of those that are in one of the rule's groups.
     """
     pairs = [(result, rule.judge(result.item(task))) for result in results if result.is_scored]
     return {
         "protocol": rule.name,
         "title": rule.title,
         "source": rule.source,
-        "notes": dict(Counter(judged.note for _, judged in pairs if judged.note)),
+        "notes": _notes(pairs, rule, task),
         "groups": {group: _group(pairs, rule, task, group) for group in GROUPS},
     }
 
@@ -76,6 +79,13 @@ def score_by(
 def in_group(result: Result, rule: Rule, task: str, group: Group) -> bool:
     """Whether a scored result counts in a group: as its tag says, or as the rule does that looks at the gold answer."""
     return group == "overall" or rule.group(result.item(task)) == group
+
+
+def _notes(pairs: Sequence[tuple[Result, Judged]], rule: Rule, task: str) -> dict[str, int]:
+    members = [one for one in pairs if any(in_group(one[0], rule, task, group) for group in rule.metrics)]
+    chinese = sum(bool(HAN.search(result.sample.answer or "")) for result, _ in members) if rule.parts_words else 0
+    told = Counter(judged.note for _, judged in members if judged.note)
+    return dict(told) | ({UNREADABLE: chinese} if chinese else {})
 
 
 def _group(pairs: Sequence[tuple[Result, Judged]], rule: Rule, task: str, group: Group) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from benchmarks import predictions
 from medfly.types import InputError, Sample
+from medfly.writing import whole
 
 WHOLE = "predictions.jsonl"
 PART = "predictions.part-{rank}-of-{world}.jsonl"
@@ -110,36 +111,47 @@ class Answered:
                 with path.open("r+b") as file:
                     file.truncate(end)
 
-    def join(self) -> None:
-        """Wait until every batch is there, then make them one file in order. For the first process only."""
+    def join(self, heard: Callable[[int], None]) -> None:
+        """Wait until every batch is there, then make them one file in order. For the first process only.
+
+        heard: told how many questions are answered, whenever they are more.
+        """
+        before = -1
         while len(found := self.lines()) < len(self.batches):
+            if (answered := sum(len(self.batches[number]) for number in found)) > before:
+                heard(answered)
+                before = answered
             time.sleep(WAIT)
         content = b"".join(found[number] for number in range(len(self.batches)))
         path = self.folder / WHOLE
         if not path.exists() or path.read_bytes() != content:
-            predictions.replace_file(path, content)
+            with whole(path) as partial:
+                partial.write_bytes(content)
         for part in self.folder.glob(PARTS):
             part.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> tuple[dict[int, bytes], int]:
-        """A file's whole batches, and where in it the last of them ends."""
+        """A file's whole batches, and where in it the last of them ends.
+
+        The same rows may stand there twice, as after two starts of one command at a time; in the end they are once.
+        """
         content = path.read_bytes()
         lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
         found: dict[int, bytes] = {}
-        place = end = 0
+        place = after = end = 0
         while place < len(lines):
             number = self._batch(lines[place], path, place + 1)
             batch = self.batches[number]
-            if number in found:
-                raise _foreign(path, place + 1, f"id {batch[0].id!r} a second time")
             rows = lines[place : place + len(batch)]
+            after += sum(map(len, rows))
             for offset, (line, sample) in enumerate(zip(rows, batch, strict=False)):
                 row = predictions.parse(line, f"{path}, line {place + offset + 1}")
                 if (row["id"], row["question"]) != (sample.id, sample.question):
-                    raise _foreign(path, place + offset + 1, f"id {row['id']!r}, expected {sample.id!r}")
+                    raise _foreign(path, place + offset + 1, f"an answer to another question than {sample.called}")
             if len(rows) == len(batch):
-                found[number] = b"".join(rows)
-                end += len(found[number])
+                if found.setdefault(number, b"".join(rows)) != b"".join(rows):
+                    raise _foreign(path, place + 1, f"{batch[0].called} a second time, with other answers")
+                end = after
             place += len(batch)
         return found, end
 
@@ -147,7 +159,7 @@ class Answered:
         first = predictions.parse(line, f"{path}, line {number}")["id"]
         known = self.by_first.get(first) if isinstance(first, int | str) else None
         if known is None:
-            raise _foreign(path, number, f"id {first!r}, expected the first question of an image or of a batch")
+            raise _foreign(path, number, "an id that begins no batch of this run")
         return known
 
 

@@ -23,10 +23,12 @@ from benchmarks.results import Result
 from benchmarks.scores import crosswalk, score_group
 from benchmarks.subgroups import subgroups
 from benchmarks.tasks import Task
+from data_adapters.check import ROLES
 
 if TYPE_CHECKING:
     from data_adapters.dataset import DataSet
 
+PARTS = ("scores", "subgroups", "calibration", "audit", "captions")
 UNKNOWN = {"name": "unknown", "hash": None}
 
 
@@ -46,27 +48,23 @@ def summarise(
 ) -> dict[str, Any]:
     """All scores of these results, in JSON's types. Raises InputError for confidences that are none.
 
-    Of a data set of captions, "captions" (benchmarks.captions.scores) stands in place of scores, subgroups, calibration
-    and audit.
+    Of a data set of captions, captions (benchmarks.captions.scores) stands in place of scores, subgroups, calibration
+    and audit, which are None; of questions, captions is None.
     """
-    left_out = f"{dataset.left_out:,} rows at fault of the data set are left out, of all its splits together"
+    split = task.split_of(split)
     about = {
         "task": task.name,
-        "split": task.split_of(split),
+        "split": split,
         "model": dict(model),
         "data": {"name": dataset.name, "source": dataset.source, "licence": dataset.licence},
         "partial": partial,
-        "warnings": [
-            *warnings,
-            *([left_out] if dataset.left_out else []),
-            *([NOTHING] if contamination is None else []),
-        ],
+        "warnings": [*warnings, *_warnings(dataset, split, contamination)],
         "published": published.load(dataset.name),
         "manifest": manifest,
     }
     if any("references" in result.sample.metadata for result in results):
         found = None if contamination is None else contamination.to_dict(None)
-        return {**about, "contamination": found, "captions": captions_report(results)}
+        return {**about, "contamination": found, **dict.fromkeys(PARTS), "captions": captions_report(results)}
     keys = task.group_keys(result.sample for result in results)
     return {
         **about,
@@ -75,7 +73,18 @@ def summarise(
         "subgroups": subgroups(results, NORMALISED, task.name, keys, several=task.several),
         "calibration": calibration(results, NORMALISED, task.name),
         "audit": audit,
+        "captions": None,
     }
+
+
+def _warnings(dataset: DataSet, split: str, found: Contamination | None) -> list[str]:
+    """What has to be known of the data themselves before a score is read."""
+    warnings = []
+    if ROLES.get(split.lower()) == "train":
+        warnings.append(f"{split} is a training split: of a model that was trained on it, this is no score")
+    if dataset.left_out:
+        warnings.append(f"{dataset.left_out:,} rows at fault of the data set are left out, of all its splits together")
+    return [*warnings, *([NOTHING] if found is None else [])]
 
 
 def _clean(results: Sequence[Result], task: Task, found: Contamination) -> dict[str, Any] | None:

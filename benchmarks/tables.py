@@ -89,7 +89,7 @@ def heading(summary: Summary) -> str:
 
 def remarks(summary: Summary) -> tuple[str, ...]:
     """What has to be known before the numbers are read: a part only, warnings, contamination, unscored questions."""
-    scores = summary.get("scores") or {}
+    scores = summary["scores"] or {}
     lines = [summary["partial"], *summary["warnings"], (summary["contamination"] or {}).get("sentence")]
     if scores.get("unscored"):
         lines.append(f"{scores['unscored']} of {scores['questions']} questions have no gold answer and are not scored.")

@@ -43,7 +43,7 @@ def _path_vqa(folder: Path) -> DataSet:
 def _institutional(folder: Path) -> DataSet:
     from data_adapters.institutional import Institutional
 
-    return Institutional.from_folder(folder)
+    return Institutional(folder) if folder.is_file() else Institutional.from_folder(folder)
 
 
 def _captions(folder: Path) -> DataSet:
@@ -70,15 +70,13 @@ class Task:
     several: tuple[str, ...] = ()
     max_new_tokens: int = 64
 
-    def samples(self, dataset: DataSet, split: str, limit: int | None = None) -> list[Sample]:
-        """The split's questions in the data set's order; the first `limit` of them if a limit is given.
+    def samples(self, dataset: DataSet, split: str) -> list[Sample]:
+        """The split's questions in the data set's order.
 
-        dataset: what `open` gave. split: as in `split_of`. Raises InputError for an unknown split, a limit below 1,
-        and whatever the adapter finds wrong.
+        dataset: what `open` gave. split: as in `split_of`. Raises InputError for an unknown split, and whatever the
+        adapter finds wrong.
         """
-        if limit is not None and limit < 1:
-            raise InputError(f"limit {limit}: expected at least 1; leave it off to take every question")
-        return dataset.samples(self.split_of(split))[:limit]
+        return dataset.samples(self.split_of(split))
 
     def split_of(self, name: str) -> str:
         """The split as this data set's authors call it: `validate`, `validation`, `val` and `dev` are one.

@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+from data_adapters.captions import Captions
 from data_adapters.dataset import DataSet, Finding, Size
 from data_adapters.institutional import SETTINGS, Institutional
 from data_adapters.leakage import EXAMPLES, Part, Print, Severity, fingerprints, leakage
@@ -36,7 +37,7 @@ ROLES = {
 
 
 def detect(path: Path, institutional: Callable[[Path], Institutional] = Institutional) -> list[DataSet]:
-    """The data sets at a path: a published one (SLAKE in each of its languages), or a hospital's.
+    """The data sets at a path: a published one (SLAKE in each of its languages), captions, or a hospital's.
 
     path: a folder in a published layout, a folder with a dataset.yaml, or a table, which `institutional` opens.
     Raises InputError where it is none of these, and where it is one that cannot be read.
@@ -47,7 +48,7 @@ def detect(path: Path, institutional: Callable[[Path], Institutional] = Institut
         return [Institutional.from_folder(path)]
     found: list[DataSet] = []
     problems: list[InputError] = []
-    for known in (Slake, _chinese_slake, VqaRad, PathVqa):
+    for known in (Slake, _chinese_slake, VqaRad, PathVqa, Captions):
         try:
             found.append(known(path))
         except OtherLayout:
@@ -58,7 +59,7 @@ def detect(path: Path, institutional: Callable[[Path], Institutional] = Institut
         raise problems[0]
     if not found:
         what = "a folder" if path.is_dir() else "no such file or folder"
-        expected = f"SLAKE, VQA-RAD or PathVQA in their layouts, a table, or a folder with {SETTINGS}"
+        expected = f"SLAKE, VQA-RAD, PathVQA or captions in their layouts, a table, or a folder with {SETTINGS}"
         remedy = "check the path, name each of several data sets by its own folder, or see `medfly data fetch --help`"
         raise refusal(f"{str(path)!r}: {what}", expected, remedy)
     return found

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medfly import wording
 from medfly.types import Answer, Box, InputError, Level, Region
+from medfly.writing import whole
 
 Colour = tuple[int, int, int]
 BACKGROUND: Colour = (13, 17, 23)
@@ -192,16 +193,13 @@ def check_picture_path(path: Path) -> None:
 
 
 def save(image: Image.Image, path: Path) -> None:
-    """Write the picture whole or not at all: a neighbour is written first and then renamed over `path`."""
+    """Write the picture whole or not at all."""
     check_picture_path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        image.save(partial, format=SUFFIXES[path.suffix.lower()], quality=92)  # PNG takes no notice of the quality
-        os.replace(partial, path)
+        with whole(path) as partial:  # PNG takes no notice of the quality
+            image.save(partial, format=SUFFIXES[path.suffix.lower()], quality=92)
     except OSError as error:
         raise InputError(f"picture {str(path)!r}: cannot be written ({error.strerror}); choose another place") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

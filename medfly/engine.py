@@ -392,8 +392,8 @@ class MedFly:
 
 @contextmanager
 def _naming(sample: Sample) -> Iterator[None]:
-    """A question at fault in the middle of thousands is told by its id; its words are nobody else's business."""
+    """A question at fault in the middle of thousands is told by its id or row; its words are nobody else's business."""
     try:
         yield
     except InputError as error:
-        raise InputError(f"question {sample.id!r}: {error}") from None
+        raise InputError(f"{sample.called}: {error}") from None

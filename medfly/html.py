@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from html import escape
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from medfly import wording
 from medfly.drawing import LEVEL_COLOURS, crop_picture, fitted, highlight, shown_regions
 from medfly.geometry import size_in_mm
 from medfly.types import Answer, InputError, Level, Region
+from medfly.writing import whole
 
 VIEW, CROP = 440, 150
 """Longer sides of the highlighted scan and of a crop, in pixels of the page."""
@@ -39,16 +39,12 @@ def document(title: str, body: str, style: str = "") -> str:
 
 def write_whole(text: str, path: Path) -> None:
     """Write the page whole or not at all; the folder is made. Raises InputError where it cannot be written."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(partial, path)
+        with whole(path) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise InputError(f"report {str(path)!r}: cannot be written ({error.strerror}); choose another folder") from None
-    finally:
-        if path.parent.is_dir():
-            partial.unlink(missing_ok=True)
 
 
 def legend() -> str:
@@ -72,16 +68,21 @@ def answer_card(
     regions = shown_regions(answer)
     view = highlight(picture, regions, scale=fitted(picture, VIEW, aspect), aspect=aspect)
     crops = "".join(_crop(picture, rank, region, aspect, spacing) for rank, region in enumerate(regions, 1))
-    width = 0 if answer.confidence is None else round(100 * min(max(answer.confidence, 0), 1))
     seen = "the scan with the crops that counted most" if regions else "the scan"
     said = wording.answer_line(answer)
     return f"""<article>{picture_tag(view, seen)}
 <div class="words"><p class="question">{escape(answer.question)}</p>
 <p class="answer{" long" if len(said) > LONG else ""}">{escape(said)}</p>{more}
-<div class="bar"><div style="width:{width}%"></div></div>
+{_bar(answer.confidence)}
 <p class="small">{escape(wording.confidence_line(answer))}</p><div class="crops">{crops}</div>
 <p class="small">{escape(wording.levels_line(answer))}</p></div></article>
 """
+
+
+def _bar(confidence: float | None) -> str:
+    if confidence is None:
+        return ""
+    return f'<div class="bar"><div style="width:{round(100 * min(max(confidence, 0), 1))}%"></div></div>'
 
 
 def _crop(picture: np.ndarray, rank: int, region: Region, aspect: float, spacing: tuple[float, float] | None) -> str:

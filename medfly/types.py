@@ -249,6 +249,11 @@ class Sample:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     patient: int | None = None
 
+    @property
+    def called(self) -> str:
+        """What messages and pages call it: its row in a hospital's table, whose ids may name patients, else its id."""
+        return f"row {self.metadata['row']}" if "row" in self.metadata else f"question {self.id!r}"
+
 
 @dataclass(frozen=True)
 class Region:

@@ -20,6 +20,8 @@ from pydicom.data import get_testdata_file
 
 from medfly.cli import main
 
+from .stand_in_chat import ChatServerStandIn
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -135,6 +137,37 @@ def test_the_commands_about_data_sets(
         main([names.get(word, word) for word in split])
     assert ended.value.code in (0, None)
     assert set(json.loads((tmp_path / "manifest.json").read_text())["splits"]) == {"train", "validate", "test"}
+
+
+def test_the_commands_about_evaluation(
+    names: dict[str, str],
+    chat_server: ChatServerStandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All but the last, which tests/cli/test_evaluate.py runs: its processes take half a minute to start."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.jsonl").write_text('{"qid": 1, "prediction": "Yes."}\n{"qid": 2, "prediction": "no"}\n')
+    stands_for = names | {
+        "PREDICTIONS": "theirs.jsonl",
+        "NAME": chat_server.model,
+        "http://localhost:8000/v1": chat_server.address,
+    }
+    *commands, several = commands_of("Evaluation")
+    said = []
+    for words in commands:
+        with pytest.raises(SystemExit) as ended:
+            main([stands_for.get(word, word) for word in words])
+        out, err = capsys.readouterr()
+        assert ended.value.code in (0, None), err
+        said.append(" ".join(out.split()))
+    audited, scored, compared, served = said
+    assert "is it looking?" in audited and "2 of 2 images are in slake train, too" in audited
+    assert "50.0 (1/2)" in scored and (tmp_path / "page.html").is_file() and (tmp_path / "table.tex").is_file()
+    assert "points more" in compared or "score the same" in compared
+    assert f"slake validate: {chat_server.model}" in served and len(chat_server.bodies) >= 2
+    assert several[:2] == ["--nproc_per_node", "2"]
 
 
 def test_the_reader_for_monai(names: dict[str, str]) -> None:

@@ -52,7 +52,8 @@ def test_the_wheel_holds_what_it_needs_and_no_tests(installed: Path) -> None:
     (site,) = (installed.parent / "lib").glob("python*/site-packages")
     for needed in ("medfly/models/mini/model.safetensors", "medfly/models/mini/LICENSE", "app/viewer.py"):
         assert (site / needed).is_file(), needed
-    assert (site / "benchmarks" / "recipes" / "mini.yaml").is_file()
+    for needed in ("recipes/mini.yaml", "templates/page.html", "templates/page.css", "published.yaml"):
+        assert (site / "benchmarks" / needed).is_file(), needed
     assert not (site / "tests").exists()
     files = subprocess.run(
         [installed / "python", "-c", "import medfly; print(medfly.__file__)"], capture_output=True, text=True, cwd="/"

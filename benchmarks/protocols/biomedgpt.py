@@ -19,7 +19,7 @@ def _judge(item: Item) -> Judged:
 EXACT = Rule(
     "biomedgpt",
     "BiomedGPT",
-    "taokz/BiomedGPT at 7ebbfb8, utils/eval_utils.py, eval_vqa_gen",
+    "taokz/BiomedGPT at 7ebbfb8, utils/eval_utils.py, eval_vqa_gen; VQA-RAD's gold answers in lower case",
     _judge,
     {"open": "accuracy", "closed": "accuracy", "overall": "accuracy"},
 )

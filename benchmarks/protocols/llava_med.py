@@ -115,9 +115,15 @@ RUN_EVAL = Rule(
     _SOURCE + "run_eval.py; a wrong yes/no answer is left out of the closed denominator",
     _run_eval,
     _MIXED,
+    parts_words=True,
 )
 RUN_EVAL_BATCH = Rule(
-    "llava_med_run_eval_batch", "LLaVA-Med run_eval_batch", _SOURCE + "run_eval_batch.py", _run_eval_batch, _MIXED
+    "llava_med_run_eval_batch",
+    "LLaVA-Med run_eval_batch",
+    _SOURCE + "run_eval_batch.py",
+    _run_eval_batch,
+    _MIXED,
+    parts_words=True,
 )
 F1 = Rule(
     "llava_med_f1",
@@ -125,6 +131,7 @@ F1 = Rule(
     _SOURCE + "eval_metrics/evaluate_metrics.py, calculate_f1score",
     lambda item: _judge(item, "f1", Judged(None)),
     {"open": "token F1"},
+    parts_words=True,
 )
 EXACT = Rule(
     "llava_med_exact",
@@ -132,4 +139,5 @@ EXACT = Rule(
     _SOURCE + "eval_metrics/evaluate_metrics.py, calculate_exactmatch; no exact match: words found over words said",
     lambda item: _judge(item, "exact", Judged(None)),
     {"open": "gold words found over words said"},
+    parts_words=True,
 )

@@ -34,5 +34,7 @@ def _bleu1(item: Item) -> Judged:
 
 _SOURCE = "Tu et al., arXiv:2307.14334, which names the measure only; words as in SQuAD's evaluate-v1.1.py"
 
-TOKEN_F1 = Rule("med_palm_m_token_f1", "Med-PaLM M token F1", _SOURCE, _token_f1, {"overall": "token F1"})
-BLEU_1 = Rule("med_palm_m_bleu1", "Med-PaLM M BLEU-1", _SOURCE, _bleu1, {"overall": "BLEU-1"})
+TOKEN_F1 = Rule(
+    "med_palm_m_token_f1", "Med-PaLM M token F1", _SOURCE, _token_f1, {"overall": "token F1"}, parts_words=True
+)
+BLEU_1 = Rule("med_palm_m_bleu1", "Med-PaLM M BLEU-1", _SOURCE, _bleu1, {"overall": "BLEU-1"}, parts_words=True)

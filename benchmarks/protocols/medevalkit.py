@@ -167,6 +167,7 @@ F1_AS_RELEASED = Rule(
     _f1_as_released,
     {"open": "token recall, printed as F1"},
     _group,
+    parts_words=True,
 )
 CORRECTED = Rule(
     "medevalkit_corrected",
@@ -175,4 +176,5 @@ CORRECTED = Rule(
     _corrected,
     {"open": "token F1", "closed": "accuracy"},
     _group,
+    parts_words=True,
 )

@@ -57,6 +57,7 @@ ACCURACY = Rule(
     lambda item: Judged(float(_is_right(item))),
     {"open": "recall of at least 0.75", "closed": "accuracy"},
     _group,
+    parts_words=True,
 )
 RECALL = Rule(
     "multimedeval_recall",
@@ -65,6 +66,7 @@ RECALL = Rule(
     lambda item: Judged(_recall(item)),
     {"open": "token recall", "overall": "token recall"},
     _group,
+    parts_words=True,
 )
 F1 = Rule(
     "multimedeval_f1",
@@ -73,6 +75,7 @@ F1 = Rule(
     lambda item: Judged(_f1(item)),
     {"overall": "token F1, each word once"},
     _group,
+    parts_words=True,
 )
 BLEU_1 = Rule(
     "multimedeval_bleu1",
@@ -81,4 +84,5 @@ BLEU_1 = Rule(
     lambda item: Judged(_bleu1(item)),
     {"overall": "BLEU-1"},
     _group,
+    parts_words=True,
 )

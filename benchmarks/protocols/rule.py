@@ -59,6 +59,7 @@ class Rule:
     judge: pure; it takes any Item, of these groups or not, and raises nothing.
     group: which of "open" and "closed" an item counts in. Most go by the data set's tag; some go by the gold answer,
         and their denominators differ.
+    parts_words: it compares the words between blanks, of which Chinese has none; its numbers there mean nothing.
     """
 
     name: str
@@ -67,3 +68,4 @@ class Rule:
     judge: Callable[[Item], Judged]
     metrics: Mapping[Group, str] = field(default_factory=dict)
     group: Callable[[Item], Group | None] = by_tag
+    parts_words: bool = False

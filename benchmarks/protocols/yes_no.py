@@ -56,9 +56,10 @@ def read_yes_no(question: str, answer: str) -> bool | None:
     if re.search(r"[\u4e00-\u9fff]", answer):
         return _chinese(answer)
     said = {True} if _IT_IS.fullmatch(plain(answer)) else _votes(plain(answer))
-    if len(said) != 1:
-        return None if said else _only(_statements(question, answer))
-    return _only(said | _statements(question, answer))
+    if len(said) > 1:
+        return None
+    read = _only(said | _statements(question, answer))
+    return None if read is False and _is_affirmed_in_part(question, answer) else read
 
 
 def _only(found: set[bool]) -> bool | None:
@@ -126,6 +127,15 @@ def _statements(question: str, answer: str) -> set[bool]:
     asked = _Asked.read(question)
     found = {_stated(asked, clause, item) for clause in clauses(answer) if not clause.is_open for item in clause.items}
     return {value for value in found if value is not None}
+
+
+def _is_affirmed_in_part(question: str, answer: str) -> bool:
+    """Whether what a plain question asks for is stated with more said of it: "there is a mass in the right lobe"."""
+    asked = _Asked.read(question)
+    if asked.is_definite or asked.denied:
+        return False
+    kept = (clause for clause in clauses(answer) if not clause.denied and not clause.is_open)
+    return any(frozenset(asked.key) <= frozenset(item) for clause in kept for item in clause.items)
 
 
 _MODIFIERS = fold_all(MODIFIERS)

@@ -7,7 +7,16 @@ Shapes: N questions, C clusters (patients or images), R resamples.
 """
 
 from benchmarks.statistics.clusters import RESAMPLES, draws
-from benchmarks.statistics.intervals import FEW, LEVEL, METHOD, Difference, Proportion, paired_difference, proportion
+from benchmarks.statistics.intervals import (
+    FEW,
+    LEAST,
+    LEVEL,
+    METHOD,
+    Difference,
+    Proportion,
+    paired_difference,
+    proportion,
+)
 from benchmarks.statistics.paired import holm, mcnemar, sign_flip
 from benchmarks.statistics.planning import (
     clustered_error,
@@ -19,6 +28,7 @@ from benchmarks.statistics.planning import (
 
 __all__ = [
     "FEW",
+    "LEAST",
     "LEVEL",
     "METHOD",
     "RESAMPLES",

@@ -10,6 +10,11 @@ Teachers Should Know About the Bootstrap", The American Statistician 69 (2015) 3
 With 10 clusters this takes the measured coverage from 90 % to 94 or 95 %. It does not mend skewness: where nearly all
 is right, or nearly all wrong, and clusters are few, the interval is still too short (`python -m benchmarks.coverage`).
 
+Under LEAST of them no percentile will do: a resample lies between the worst and the best cluster, and C clusters all
+lie on one side of the middle once in 2^(C − 1) times. Two clusters held the truth in 52 % of simulations, three in
+75 %. There the interval is the mean ± t standard errors (W. G. Cochran, "Sampling Techniques", 1977, chapter 9A), with
+C − 1 degrees of freedom and cut off at the ends of the scale: 90 to 97 % at rates of 0.6 and 0.8, and wide.
+
 Shapes: N questions, C clusters, R resamples.
 """
 
@@ -21,18 +26,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.statistics.clusters import RESAMPLES, draws, per_cluster
+from benchmarks.statistics.planning import error_of_sums
 
 LEVEL = 0.95
 FEW = 50  # from here on the expansion would add less than 4 % to an interval's width
-METHOD = f"percentile cluster bootstrap, expanded under {FEW} clusters (Hesterberg 2015)"
+LEAST = 6  # clusters, of which resamples can reach 95 %: 1 − 2^(1 − C) is 94 % of 5 and 97 % of 6
+NEAR = 1e-6  # of 1: rules that add 1e-8 to a denominator give a perfect answer 0.999999995
+METHOD = (
+    f"percentile cluster bootstrap, expanded under {FEW} clusters (Hesterberg 2015), Student's t under {LEAST} clusters"
+)
 
 
 @dataclass(frozen=True)
 class Proportion:
     """hits out of count, and the interval [low, high] of value = hits / count, all in 0 … 1.
 
-    value is None where nothing was counted. low and high are None where the data cannot give them:
-    nothing was counted, or a single cluster was answered partly right.
+    value is None where nothing was counted. low and high are None where the data cannot give them: nothing was
+    counted, a single cluster was answered partly right, or under LEAST clusters were, all to the same part.
     """
 
     hits: float
@@ -76,11 +86,11 @@ def proportion(
     total, count = float(values.sum()), len(values)
     if count == 0:
         return Proportion(0.0, 0, 0, None, None, None)
-    if total in (0.0, float(count)):
+    if min(total, count - total) <= NEAR * count:
         tail = ((1 - LEVEL) / 2) ** (float((counts**2).sum()) / count**2)
-        low, high = (0.0, 1 - tail) if total == 0 else (tail, 1.0)
+        low, high = (0.0, 1 - tail) if total < count / 2 else (tail, 1.0)
     else:
-        low, high = _interval(sums, counts, seed, resamples)
+        low, high = _interval(sums, counts, seed, resamples, lowest=0.0)
     return Proportion(total, count, len(counts), total / count, low, high)
 
 
@@ -103,23 +113,39 @@ def paired_difference(
     sums, counts = per_cluster(change, clusters)
     if len(change) == 0:
         return Difference(0, 0, 0, 0, None, None, None)
-    low, high = _interval(sums, counts, seed, resamples)
+    low, high = _interval(sums, counts, seed, resamples, lowest=-1.0)
+    if len(counts) > 1 and not change.any():
+        low = high = 0.0
     wins, losses = int((change > 0).sum()), int((change < 0).sum())
     return Difference(len(change), len(counts), wins, losses, float(change.mean()), low, high)
 
 
 def _interval(
-    sums: np.ndarray, counts: np.ndarray, seed: int, resamples: int
+    sums: np.ndarray, counts: np.ndarray, seed: int, resamples: int, *, lowest: float
 ) -> tuple[float, float] | tuple[None, None]:
-    """The percentile interval of sum(sums) / sum(counts) over resampled clusters; None from a single cluster."""
+    """The interval of sum(sums) / sum(counts) over other clusters, in lowest … 1.
+
+    None from a single cluster, and from under LEAST of the same mean: how much others would differ cannot be told.
+    """
     size = len(counts)
-    if size < 2:
+    if size < 2 or (size < LEAST and float(np.ptp(sums / counts)) < NEAR):
         return None, None
+    if size < LEAST:
+        return _student(sums, counts, lowest)
     table = np.stack([sums, counts], axis=1)  # [C, 2]
     drawn = np.concatenate([chunk @ table for chunk in draws(size, seed=seed, resamples=resamples)])  # [R, 2]
     tail = _tail(size)
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _student(sums: np.ndarray, counts: np.ndarray, lowest: float) -> tuple[float, float]:
+    """The mean ± t standard errors, within lowest … 1."""
+    from scipy.special import stdtrit  # here, since most calls do without
+
+    middle = float(sums.sum() / counts.sum())
+    reach = float(stdtrit(len(counts) - 1, (1 + LEVEL) / 2)) * error_of_sums(sums, counts)
+    return max(lowest, middle - reach), min(1.0, middle + reach)
 
 
 def _tail(clusters: int) -> float:

@@ -26,13 +26,15 @@ def clustered_error(values: Sequence[float], clusters: Sequence[Hashable]) -> fl
     residuals of the ratio; as in E. Miller, "Adding Error Bars to Evals" (arXiv:2411.00640), but
     for C / (C − 1). Raises ValueError where the lengths differ.
     """
-    array = np.asarray(values, dtype=np.float64)
-    sums, counts = per_cluster(array, clusters)
-    size = len(sums)
-    if size < 2:
-        return None
-    residuals = sums - array.mean() * counts
-    return float(np.sqrt(size / (size - 1) * (residuals**2).sum()) / len(array))
+    sums, counts = per_cluster(np.asarray(values, dtype=np.float64), clusters)
+    return error_of_sums(sums, counts) if len(sums) > 1 else None
+
+
+def error_of_sums(sums: np.ndarray, counts: np.ndarray) -> float:
+    """`clustered_error` from the clusters' sums [C] and numbers [C], C > 1."""
+    size, total = len(sums), counts.sum()
+    residuals = sums - sums.sum() / total * counts
+    return float(np.sqrt(size / (size - 1) * (residuals**2).sum()) / total)
 
 
 def intracluster_correlation(values: Sequence[float], clusters: Sequence[Hashable]) -> float | None:

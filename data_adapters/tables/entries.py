@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +23,7 @@ from data_adapters.tables.conversations import Exchange, Unfit, exchanges, is_co
 from data_adapters.tables.identity import WHOLE_FLOAT, Identity, fold, in_header, masked
 from data_adapters.tables.rows import answer_type, one_line
 from data_adapters.tables.table import Records
-from medfly.types import Sample, Scan, Volume, frame_hash
+from medfly.types import InputError, Sample, Scan, Volume, frame_hash
 
 REMOTE = ("http://", "https://", "data:", "s3://", "gs://")
 
@@ -40,7 +42,8 @@ class RowScan:
     @property
     def content_hash(self) -> str:
         """As medfly.types.ScanLoader says, computed once; of a folder, over its frames' own hashes."""
-        return self._hash
+        with _unnamed(self.path):
+            return self._hash
 
     @cached_property
     def _hash(self) -> str:
@@ -56,7 +59,11 @@ class RowScan:
         return in_header(self.path)
 
     def __call__(self) -> Scan:
-        """Raises InputError as `read` does, and for several frames where the row names none."""
+        """Raises InputError as `read` does, without the path, and for several frames where the row names none."""
+        with _unnamed(self.path):
+            return self._scan()
+
+    def _scan(self) -> Scan:
         if self.frame is not None and not os.path.isdir(self.path):
             return read(self.path, frame=self.frame)
         opened = self._opened()
@@ -69,6 +76,18 @@ class RowScan:
 
     def _opened(self) -> Scan | Volume:
         return _series(self.path, os.stat(self.path).st_mtime_ns) if os.path.isdir(self.path) else read(self.path)
+
+
+@contextmanager
+def _unnamed(path: str) -> Iterator[None]:
+    """An error without the path, which is a cell of the table and may name a patient; its row is told elsewhere."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error)
+        for name in {path, repr(path)[1:-1]}:
+            text = re.sub(rf"""(['"]){re.escape(name)}[^'"]*\1""", "the picture", text).replace(name, "the picture")
+        raise InputError(text) from None
 
 
 @functools.lru_cache(maxsize=2)

@@ -56,6 +56,7 @@ TrainData = Annotated[
     list[Path] | None,
     typer.Option("--train_data", help="A data set that the model was trained on, for the leakage check; repeatable."),
 ]
+Encoding = Annotated[str | None, typer.Option("--encoding", help="Of a text file that is not Unicode, such as cp1252.")]
 AllowUnaccounted = Annotated[
     bool, typer.Option("--allow_unaccounted", help="Ask a model although some of its tensors did not arrive.")
 ]
@@ -149,7 +150,7 @@ def _eval(
         typer.Option(
             "--tasks",
             help="Data sets, comma-separated: slake, slake_zh, vqa_rad, path_vqa; institutional for a folder with a "
-            "dataset.yaml of your own.",
+            "dataset.yaml of your own, captions for pictures with reference texts.",
         ),
     ],
     split: Annotated[
@@ -217,9 +218,7 @@ def _score(
     partial: Annotated[
         bool, typer.Option("--partial", help="Score what is there although questions have no prediction, and say so.")
     ] = False,
-    encoding: Annotated[
-        str | None, typer.Option("--encoding", help="Of a text file that is not Unicode, such as cp1252.")
-    ] = None,
+    encoding: Encoding = None,
     name: Annotated[str | None, typer.Option("--name", help="What the tables call the model.")] = None,
     train_data: TrainData = None,
     judge: Annotated[
@@ -265,16 +264,32 @@ def _compare(
     protocols: Annotated[
         str | None,
         typer.Option(
-            "--protocols", help="Only these, comma-separated; p values are corrected for as many as are shown."
+            "--protocols",
+            help="Only these, such as normalised_exact_match, comma-separated; p values are corrected for as many as "
+            "are shown.",
         ),
     ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Compare on the questions that both answer, and say so.")
+    ] = False,
+    encoding: Encoding = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare two models' answers to the same questions: differences, intervals, tests."""
     with told():
         from medfly.cli import compare
 
-        compare.run(first, second, tasks, split, data, protocols=protocols, as_json=as_json)
+        compare.run(
+            first,
+            second,
+            tasks,
+            split,
+            data,
+            protocols=protocols,
+            as_json=as_json,
+            partial=partial,
+            encoding=encoding,
+        )
 
 
 @app.command("train")

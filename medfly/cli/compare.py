@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from benchmarks.comparison import compare
 from benchmarks.protocols import RULES
 from benchmarks.protocols.exact import NORMALISED
 from benchmarks.protocols.rule import GROUPS, Rule
+from benchmarks.results import Result
 from benchmarks.submissions import ids_elsewhere, questions_of, read_results
 from benchmarks.tables import NONE, Cell, Grid, interval, one_decimal, signed, to_terminal
 from benchmarks.tasks import folder_of, get_task
@@ -27,11 +28,23 @@ from medfly.wording import RESEARCH_USE
 Row = Mapping[str, Any]
 
 
-def run(first: Path, second: Path, task: str, split: str, data: Path, *, protocols: str | None, as_json: bool) -> None:
+def run(
+    first: Path,
+    second: Path,
+    task: str,
+    split: str,
+    data: Path,
+    *,
+    protocols: str | None,
+    as_json: bool,
+    partial: bool = False,
+    encoding: str | None = None,
+) -> None:
     """Print the comparison: a table, and a sentence for each group. Raises InputError.
 
     first, second: predictions in any form that `medfly score` reads, or a run's folder. protocols: the names of those
-    to compare under, comma-separated; all where None.
+    to compare under, comma-separated; all where None. partial: where questions have no prediction, compare on those
+    that have both. encoding: of text that is not Unicode.
     """
     rules = _chosen(protocols)
     chosen = get_task(task)
@@ -41,12 +54,21 @@ def run(first: Path, second: Path, task: str, split: str, data: Path, *, protoco
     tell_left_out(dataset)
     results = []
     for name, path in (("A", first), ("B", second)):
-        found, warnings = read_results(path, samples, other_splits=lambda: ids_elsewhere(folder, task, split))
+        found, warnings = read_results(
+            path,
+            samples,
+            partial=partial,
+            other_splits=lambda: ids_elsewhere(folder, task, split),
+            encoding=encoding,
+        )
         results.append(found)
         for warning in warnings:
             print(f"medfly: {name}: {warning}", file=sys.stderr)
+    ours, theirs = _in_both(*results)
+    if not any(result.is_scored for result in ours):
+        raise InputError(f"task {task}: found no gold answer; expected some: score the two files one at a time")
     comparison = {"task": task, "split": split, "first": str(first), "second": str(second)}
-    comparison |= compare(results[0], results[1], rules, task)
+    comparison |= {"partial": _partial_sentence(len(ours), len(samples))} | compare(ours, theirs, rules, task)
     if as_json:
         print(json.dumps(comparison, allow_nan=False))
         return
@@ -54,6 +76,20 @@ def run(first: Path, second: Path, task: str, split: str, data: Path, *, protoco
     console.print(to_terminal(grid(comparison)))
     for line in sentences(comparison):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _in_both(first: Sequence[Result], second: Sequence[Result]) -> tuple[list[Result], list[Result]]:
+    """The answers to the questions that both have answered. Raises InputError where there is none."""
+    both = {result.sample.id for result in first} & {result.sample.id for result in second}
+    if not both:
+        raise InputError("A and B: found no question that both answer; expected some: complete the files")
+    return [one for one in first if one.sample.id in both], [one for one in second if one.sample.id in both]
+
+
+def _partial_sentence(both: int, questions: int) -> str | None:
+    if both == questions:
+        return None
+    return f"partial: the {both:,} of {questions:,} questions that both answer; the others are not compared"
 
 
 def _chosen(names: str | None) -> list[Rule]:
@@ -96,7 +132,8 @@ def _left_out(row: Row) -> Cell:
 
 def _caption(comparison: Row) -> tuple[str, ...]:
     how, test, unit = comparison["interval"], comparison["test"], comparison["clusters"]
-    lines = [
+    lines = [comparison["partial"]] if comparison["partial"] else []
+    lines += [
         "A − B in points with its interval; A's and B's percent, and of how many questions; those on which A scored "
         "higher and lower. Left out: questions of which the rule as published drops one answer or both.",
         f"{100 * how['level']:.0f} % intervals: {how['method']}, {how['resamples']:,} resamples of {unit}s, seed "

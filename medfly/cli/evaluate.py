@@ -7,7 +7,6 @@ torchrun or accelerate launch, the processes share the questions, and the first 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from pathlib import Path
 from benchmarks import tables
 from benchmarks.audit import AS_IS, audit, conditions
 from benchmarks.manifest import NAME as RUN
+from benchmarks.manifest import threads_of
 from benchmarks.predictions import write_json
 from benchmarks.prompts import Prompt, get_prompt
 from benchmarks.protocols.exact import NORMALISED
@@ -26,9 +26,9 @@ from benchmarks.summary import summarise
 from benchmarks.tasks import Task, folder_of, get_task
 from data_adapters.dataset import DataSet
 from medfly.cli.model import Answerer, ModelChoice, open_answerer
-from medfly.cli.scored import look_for_leaks, show, write_report, write_tables
+from medfly.cli.scored import check_folder, look_for_leaks, show, write_report, write_tables
 from medfly.cli.told import tell_left_out
-from medfly.types import Answer, InputError, Sample, Scan
+from medfly.types import Answer, Sample, Scan
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Asked:
 def run(tasks: Sequence[str], split: str, data: Path, output_path: Path, *, model: ModelChoice, manner: Manner) -> None:
     """Answer and score each task into `output_path/TASK_SPLIT/`. Raises InputError."""
     names = list(dict.fromkeys(name.strip() for name in tasks))
-    _check_output(output_path)
+    check_folder(output_path, "output_path")
     opened = [_open(get_task(name), split, folder_of(data, name), manner) for name in names]
     for one in opened:
         tell_left_out(one.dataset)
@@ -78,7 +78,7 @@ def _open(task: Task, split: str, folder: Path, manner: Manner) -> Asked:
     samples = task.samples(dataset, split)
     partial = None
     if manner.limit is not None and manner.limit < len(samples):
-        partial = f"Partial: only the first {manner.limit:,} of {len(samples):,} questions were asked (--limit)."
+        partial = f"partial: only the first {manner.limit:,} of {len(samples):,} questions were asked (--limit)"
         samples = samples[: manner.limit]
     return Asked(task, task.split_of(split), folder, dataset, samples, get_prompt(manner.prompt, task.name), partial)
 
@@ -107,7 +107,7 @@ def _evaluate(asked: Asked, answerer: Answerer, output_path: Path, manner: Manne
     write_json(folder / "scores.json", summary)
     write_tables([summary], folder / "scores.md", tables.to_markdown)
     write_tables([summary], folder / "scores.tex", tables.to_latex)
-    if "scores" in summary:
+    if summary["captions"] is None:  # the page is about questions
         explain = partial(_explain, answerer, asked.prompt) if manner.evidence else _no_evidence
         write_report(summary, results[AS_IS], folder / "report.html", explain)
     show(summary)
@@ -127,6 +127,7 @@ def _ask(asked: Asked, answerer: Answerer, output_path: Path, manner: Manner) ->
         prompt=asked.prompt,
         batch_size=batch,
         max_new_tokens=longest,
+        threads=_threads(answerer, output_path / f"{asked.task.name}_{asked.split}"),
     )
     folders = {AS_IS: ask(answer, asked.samples, output_path, model=answerer.identity)}
     if not manner.audit:
@@ -136,6 +137,17 @@ def _ask(asked: Asked, answerer: Answerer, output_path: Path, manner: Manner) ->
     for name, one in others.items():
         folders[name] = ask(one.answer, one.samples, output_path / "audit" / name, model=one.model)
     return folders, warnings
+
+
+def _threads(answerer: Answerer, folder: Path) -> int | None:
+    """As many as the run in the folder was begun with: sums in another order differ in their last digits."""
+    if not answerer.computes_here:
+        return None
+    import torch
+
+    if begun := threads_of(folder):
+        torch.set_num_threads(begun)
+    return torch.get_num_threads()
 
 
 def _explain(answerer: Answerer, prompt: Prompt, sample: Sample, scan: Scan) -> Answer | None:
@@ -152,14 +164,3 @@ def _training(asked: Asked) -> list[Sample]:
     if "train" not in asked.dataset.splits() or asked.split == "train":
         return []
     return asked.dataset.samples("train")
-
-
-def _check_output(path: Path) -> None:
-    """Raises InputError where no folder can be made, before minutes are spent on a model."""
-    there = path.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(
-            f"output_path {str(path)!r}: {str(there)!r} is no folder to write to; expected one: choose another"
-        )

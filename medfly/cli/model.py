@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
@@ -45,10 +46,10 @@ class ModelChoice:
     base_url: str | None = None
     allow_upload: bool = False
 
-    def identity(self, model: Named) -> dict[str, str]:
-        """Name, and a hash that changes whenever the answers may: the model's, and the precision if one was chosen."""
-        chosen = [part for part in (self.quantize, self.dtype if self.dtype != "auto" else None) if part]
-        return {"name": model.name, "hash": "+".join([model.hash, *chosen])}
+    def identity(self, model: Named, device: str = "cpu") -> dict[str, str]:
+        """Name, and a hash that changes whenever the answers may: the model's, a precision that was chosen, a GPU."""
+        chosen = [self.quantize, self.dtype if self.dtype != "auto" else None, device if device != "cpu" else None]
+        return {"name": model.name, "hash": "+".join([model.hash, *filter(None, chosen)])}
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,13 @@ class Answerer:
 
     identity: "name" and "hash". answer: samples → answers in their order; batches: it takes a batch_size, otherwise it
     asks one question at a time. explain: one answer with its evidence, None from a model that has none to give.
+    computes_here: in this process, and not on a server.
     """
 
     identity: dict[str, str]
     answer: Callable[..., Iterator[Answer]]
     batches: bool = False
+    computes_here: bool = True
     explain: Callable[[Scan, str], Answer | None] = lambda scan, question: None
 
 
@@ -79,10 +82,21 @@ def open_answerer(choice: ModelChoice) -> Answerer:
         check_device(choice.device)
         known_dtype(choice.dtype)
         kind = config(choice.name).get("model_type")
+    choice = _with_own_device(choice)
     if kind != "dragonfly":
         return _of_transformers(choice, kind)
     fly = open_model(choice)
-    return Answerer(choice.identity(fly), fly.answer, batches=True, explain=fly.ask)
+    return Answerer(choice.identity(fly, fly.model.device.type), fly.answer, batches=True, explain=fly.ask)
+
+
+def _with_own_device(choice: ModelChoice) -> ModelChoice:
+    """Of several processes on a machine, each takes a GPU of its own, unless one was chosen."""
+    import torch
+
+    local = os.environ.get("LOCAL_RANK")
+    if local is None or choice.device is not None or not torch.cuda.is_available():
+        return choice
+    return replace(choice, device=f"cuda:{int(local) % torch.cuda.device_count()}")
 
 
 def _of_transformers(choice: ModelChoice, kind: object) -> Answerer:
@@ -99,7 +113,7 @@ def _of_transformers(choice: ModelChoice, kind: object) -> Answerer:
         peer = transformers_model.load(
             choice.name, dtype=choice.dtype, device=choice.device, allow_unaccounted=choice.allow_unaccounted
         )
-    return Answerer(choice.identity(peer), peer.answer)
+    return Answerer(choice.identity(peer, peer.model.device.type), peer.answer)
 
 
 def _served(choice: ModelChoice, base_url: str) -> Answerer:
@@ -109,7 +123,7 @@ def _served(choice: ModelChoice, base_url: str) -> Answerer:
     from medfly.peers.endpoint import Endpoint
 
     endpoint = Endpoint(base_url, choice.name, allow_upload=choice.allow_upload)
-    return Answerer(choice.identity(endpoint), endpoint.answer)
+    return Answerer(choice.identity(endpoint), endpoint.answer, computes_here=False)
 
 
 def _is_set(choice: ModelChoice, option: str) -> bool:

@@ -24,7 +24,7 @@ from benchmarks.shards import WHOLE
 from benchmarks.submissions import ids_elsewhere, partial_sentence, questions_of, read_results
 from benchmarks.summary import summarise
 from benchmarks.tasks import Task, folder_of, get_task
-from medfly.cli.scored import Summary, look_for_leaks, show, write_report, write_tables
+from medfly.cli.scored import Summary, check_folder, look_for_leaks, show, write_report, write_tables
 from medfly.cli.told import tell_left_out
 from medfly.types import InputError
 
@@ -73,6 +73,11 @@ def run(predictions: Path, tasks: Sequence[str], split: str, data: Path, *, mann
     chosen = [get_task(name) for name in dict.fromkeys(name.strip() for name in tasks)]
     if len(chosen) > 1 and output.html is not None:
         raise InputError(f"--html with {len(chosen)} tasks; a page is about one: score them one at a time")
+    if output.html is not None and chosen[0].name == "captions":
+        raise InputError("--html with captions; the page is about questions: take --markdown or --latex")
+    for option in ("latex", "markdown", "html"):
+        if (path := getattr(output, option)) is not None:
+            check_folder(path.parent, f"--{option}: folder")
     scored = [_score(_place(predictions, task, split, len(chosen)), task, split, data, manner) for task in chosen]
     summaries = [summary for summary, _ in scored]
     for summary in summaries:
@@ -89,6 +94,8 @@ def run(predictions: Path, tasks: Sequence[str], split: str, data: Path, *, mann
 
 def _place(predictions: Path, task: Task, split: str, tasks: int) -> Path:
     """Where one task's predictions are: `predictions` itself, or the folder TASK_SPLIT in it."""
+    if tasks > 1 and predictions.is_file():
+        raise InputError(f"{predictions}: one file and {tasks} tasks; a file is about one: score them one at a time")
     folder = predictions / f"{task.name}_{task.split_of(split)}"
     if folder.is_dir():
         return folder

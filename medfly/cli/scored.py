@@ -5,6 +5,7 @@ The benchmarks compute and draw; this module opens the pictures of the mistakes,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from benchmarks import tables
 from benchmarks.captions.scores import captions_grid
 from benchmarks.contamination import Contamination, contamination
 from benchmarks.page import Mistake, choose_mistakes, worst_images, write_page
-from benchmarks.predictions import replace_file
 from benchmarks.protocols.exact import NORMALISED
 from benchmarks.results import Result
 from benchmarks.tables import Grid
@@ -24,6 +24,7 @@ from benchmarks.tasks import Task
 from data_adapters.check import detect
 from medfly.cli.told import bar
 from medfly.types import Answer, InputError, Sample, Scan
+from medfly.writing import whole
 
 MISTAKES, WORST = 6, 4
 """How many wrong answers the page shows: the most confident ones, and images with most of them."""
@@ -41,6 +42,17 @@ def look_for_leaks(
         return contamination(task, folder, split, samples, training, progress)
 
 
+def check_folder(path: Path, option: str) -> None:
+    """Raises InputError where no folder can be made, before minutes are spent. option: what names it."""
+    there = path.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(
+            f"{option} {str(path)!r}: {str(there)!r} is no folder to write to; expected one: choose another"
+        )
+
+
 def show(summary: Summary) -> None:
     """The scores on the terminal."""
     console = Console()
@@ -53,13 +65,14 @@ def write_tables(summaries: Sequence[Summary], path: Path, render: Callable[[Gri
     grids = [grid for one in summaries for grid in (*_scores(one), *tables.audit(one), *tables.subgroups(one))]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, "\n".join(map(render, grids)).encode())
+        with whole(path) as partial:
+            partial.write_text("\n".join(map(render, grids)), encoding="utf-8", newline="\n")
     except OSError as problem:
         raise InputError(f"{path}: cannot be written ({problem.strerror}); expected a file: choose another") from None
 
 
 def _scores(summary: Summary) -> tuple[Grid, ...]:
-    if "captions" not in summary:
+    if summary["captions"] is None:
         return (tables.crosswalk(summary),)
     grid = captions_grid(summary["captions"], tables.heading(summary))
     return (replace(grid, caption=(*tables.remarks(summary), *grid.caption)),)

@@ -70,11 +70,11 @@ def with_pictures(samples: Iterable[Sample]) -> Iterator[tuple[Sample, Shown]]:
 
 @contextmanager
 def naming(sample: Sample) -> Iterator[None]:
-    """A question at fault is told by its id; its words are nobody else's business."""
+    """A question at fault is told by its id or row; its words are nobody else's business."""
     try:
         yield
     except InputError as error:
-        raise InputError(f"question {sample.id!r}: {error}") from None
+        raise InputError(f"{sample.called}: {error}") from None
 
 
 def provenance(seen: Shown, name: str, hash: str, versions: dict[str, str], **more: Any) -> dict[str, Any]:

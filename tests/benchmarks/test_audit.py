@@ -12,6 +12,8 @@ import pytest
 from benchmarks.audit import audit, conditions
 from benchmarks.baselines import QuestionOnlyMajority
 from benchmarks.protocols.exact import NORMALISED
+from benchmarks.protocols.llava_med import RUN_EVAL
+from benchmarks.protocols.medevalkit import AS_RELEASED
 from benchmarks.results import Result
 from benchmarks.runner import read_results, run
 from medfly.types import Answer, InputError, Sample
@@ -93,3 +95,22 @@ def test_nothing_to_score_is_no_percentage() -> None:
         ("percent", "low", "high")
     )
     assert found["differences"]["as_is minus blank"]["overall"]["difference"] is None
+
+
+def test_an_answer_that_a_rule_leaves_out_does_not_survive() -> None:
+    """LLaVA-Med's run_eval drops wrong yes/no answers: of 3 right ones 1 is right without the picture, not 1 of 1."""
+    samples = [replace(sample, answer="Yes", answer_type="CLOSED") for sample in make_samples(3)[:3]]
+    plain = [Result(sample, "yes") for sample in samples]
+    other = [Result(sample, said) for sample, said in zip(samples, ("yes", "no", "no"), strict=True)]
+    found = audit({"as_is": plain, "blank": other}, RUN_EVAL, "slake")
+    assert (found["survive"]["blank"]["numerator"], found["survive"]["blank"]["denominator"]) == (1, 3)
+
+
+def test_differences_are_of_the_rules_own_groups() -> None:
+    """Of VQA-RAD, MedEvalKit's closed questions are those whose gold is yes or no; the tag says other ones."""
+    samples = [replace(sample, answer="left", answer_type="CLOSED") for sample in make_samples(3)]
+    results = [Result(sample, "left") for sample in samples]
+    found = audit({"as_is": results, "blank": results}, AS_RELEASED, "vqa_rad")
+    counts = {group: row["count"] for group, row in found["differences"]["as_is minus blank"].items()}
+    assert counts == {"open": len(samples), "closed": 0, "overall": len(samples)}
+    assert counts == {group: row["denominator"] for group, row in found["conditions"]["blank"].items()}

@@ -22,6 +22,7 @@ from benchmarks.calibration import (
 )
 from benchmarks.protocols.exact import NORMALISED
 from benchmarks.results import Result
+from benchmarks.statistics import LEAST
 from medfly.types import InputError, Sample
 
 from .conftest import MemoryLoader
@@ -73,7 +74,8 @@ def test_bins_and_brier_agree_with_scikit_learn(rows: list[tuple[float, bool]]) 
     assert found["brier"]["value"] == pytest.approx(brier_score_loss(hits, confidences))
     weights = [one["count"] / len(rows) for one in filled]
     assert found["ece"]["value"] == pytest.approx(float(np.dot(weights, np.abs(accuracy - confidence))))
-    assert found["ece"]["low"] <= found["ece"]["value"] <= found["ece"]["high"]
+    if len(rows) >= LEAST:
+        assert found["ece"]["low"] <= found["ece"]["value"] <= found["ece"]["high"]
 
 
 def test_by_hand() -> None:
@@ -143,3 +145,11 @@ def test_what_has_no_confidence_or_no_gold_answer_is_counted_apart() -> None:
 def test_what_is_no_confidence_is_refused(wrong: float) -> None:
     with pytest.raises(InputError, match=r"found 1 of 2 that are none, the first .* at question 3; expected 0 … 1"):
         calibration(answered([0.5, None, wrong], [1, 1, 1]), NORMALISED, "slake")
+
+
+def test_the_calibration_error_of_very_few_images_has_no_interval() -> None:
+    """Of 2, 3 and 5 images it held a true error of 0 in 64, 75 and 88 of 100 simulations."""
+    rng = np.random.default_rng(1)
+    for images in (2, 5, 6):
+        found = expected_calibration_error(rng.random(60), np.ones(60), np.arange(60) % images)
+        assert (found["low"] is None, found["high"] is None) == (images < 6, images < 6)

@@ -170,11 +170,22 @@ def test_training_data_that_cannot_be_read_are_a_finding(tmp_path: Path) -> None
     (dataset,) = detect(ours)
     broken = Institutional(ours / "questions.csv", manifest=ours / "no such manifest.json", name="ours")
     found, samples = looked("vqa_rad", folder, "test", [dataset, broken])
-    assert found is not None and all(map(found.is_clean, samples))
+    assert found is not None and not any(map(found.is_clean, samples))  # what nobody read may hold them
+    assert found.to_dict(None)["shared_images"] is None
     (finding,) = [f for f in found.findings if f.kind == "not_compared"]
     assert (
         finding.message.startswith("no leakage check: found ") and "could not be read: not compared" in found.sentence
     )
+
+
+def test_nothing_but_training_data_that_cannot_be_read_is_not_none_shared(tmp_path: Path) -> None:
+    folder = vqa_rad(tmp_path / "a", [("test_freeform", 2)])
+    ours = hospital(tmp_path / "ours", [("doe", 3, "train")])
+    broken = Institutional(ours / "questions.csv", manifest=ours / "no such manifest.json", name="ours")
+    found, samples = looked("vqa_rad", folder, "test", [broken])
+    assert found is not None and not any(map(found.is_clean, samples))
+    told = found.to_dict(None)
+    assert (told["shared_images"], told["shared_questions"], told["not_compared"]) == (None, None, 1)
 
 
 def test_fingerprints_are_kept_and_a_damaged_cache_is_nothing(tmp_path: Path) -> None:

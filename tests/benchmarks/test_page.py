@@ -162,6 +162,21 @@ def test_published_figures_and_ours(whole: Document) -> None:
     assert not any("(ours)" in cells[0] for cells in other.rows)
 
 
+def test_a_page_without_confidences_and_evidence_claims_neither() -> None:
+    alone = mistake(result=result(7, "No", None), answer=None, others=())
+    bare = Document(page.page(summary(), [alone], [alone]))
+    assert "The first ones, as none came with a confidence" in bare.text and "most confident ones" not in bare.text
+    assert "Boxes are the crops" not in bare.text and ("div", {"class": "bar"}) not in bare.elements
+
+
+def test_a_hospital_s_questions_are_told_by_their_rows(whole: Document) -> None:
+    """Names of files and ids may name patients; that the page holds patient data is said."""
+    sample = Sample("MRN1", "Mueller_Hans.png", "Which organ?", MemoryLoader(1.0), "Yes", "OPEN", {"row": 12})
+    text = Document(page.page(summary(), [mistake(result=Result(sample, "No"), answer=None)])).text
+    assert "open question in row 12" in text and "Mueller" not in text and "MRN1" not in text
+    assert "may be patients'" in text and "may be patients'" not in whole.text
+
+
 def test_mistakes_say_what_was_expected_and_who_judged(whole: Document) -> None:
     assert "expected: Yes wrong by: normalised exact match · closed question 7 · image a" in whole.text
     assert f"also wrong: question 8 {SCRIPT} Maybe , expected Yes" in whole.text

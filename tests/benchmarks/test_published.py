@@ -12,6 +12,7 @@ from .made_summary import summary
 
 FIGURES = published.load()
 METRICS = {rule.name: rule.metrics for rule in RULES}
+GROUPS = (("open", 645), ("closed", 416))
 CAPTION_SETS = {"iu_xray", "peir_gross", "roco", "mimic_cxr"}
 
 
@@ -62,3 +63,20 @@ def test_ours_stand_beside_theirs_only_under_the_same_rule_and_on_the_same_split
 def test_figures_of_one_task() -> None:
     rows = published.load("vqa_rad")
     assert rows and {row["task"] for row in rows} == {"vqa_rad"} and published.load("institutional") == []
+
+
+def test_figures_that_no_answers_to_the_tagged_questions_give_are_not_comparable() -> None:
+    """SLAKE's English test: 645 OPEN, 416 CLOSED. BiomedCLIP's three figures fit them together, BiomedGPT's do not."""
+
+    def fit(system: str) -> bool:
+        values = {f["group"]: f["value"] for f in FIGURES if f["system"] == system and f["task"] == "slake"}
+        right = [[n for n in range(m + 1) if round(100 * n / m, 1) == values[g]] for g, m in GROUPS]
+        return any(round(100 * (a + b) / 1061, 1) == values["overall"] for a in right[0] for b in right[1])
+
+    assert fit("BiomedCLIP") and not fit("BiomedGPT-B")
+    assert not any(f["comparable_with"] for f in FIGURES if f["system"] == "BiomedGPT-B")
+
+
+def test_what_nobody_released_is_not_comparable() -> None:
+    """Token F1 depends on what a word is, and none of the papers says; see benchmarks.protocols.med_palm_m."""
+    assert not any(f["comparable_with"] for f in FIGURES if f["metric"] == "token F1")

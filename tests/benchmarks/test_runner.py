@@ -215,16 +215,35 @@ def test_a_folder_with_only_predictions_or_a_broken_record_is_refused(samples: l
     (folder / "run.json").unlink()
     with pytest.raises(InputError, match=r"without run\.json"):
         start(Recorder(samples), samples, tmp_path)
+    (folder / "predictions.jsonl").rename(folder / "predictions.part-1-of-2.jsonl")  # of whichever model they are
+    with pytest.raises(InputError, match=r"part-1-of-2\.jsonl without run\.json"):
+        start(Recorder(samples), samples, tmp_path, model={"name": "another", "hash": "m2"})
+
+
+def test_rows_that_two_starts_at_a_time_wrote_twice_are_counted_once(samples: list[Sample], tmp_path: Path) -> None:
+    path = start(Recorder(samples), samples, tmp_path, batch_size=2) / "predictions.jsonl"
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], *lines[:2], *lines[3:], lines[3]]))  # and half a batch, cut off
+    recorder = Recorder(samples)
+    start(recorder, samples, tmp_path, batch_size=2)
+    assert recorder.asked == [] and path.read_bytes() == whole
+    path.write_bytes(b"".join([*lines[:3], *lines[:2], lines[3]]))
+    start(recorder, samples, tmp_path, batch_size=2)
+    assert path.read_bytes() == whole and len(recorder.asked) == len(lines) - 3
 
 
 def test_rows_that_are_not_this_runs_are_refused(samples: list[Sample], tmp_path: Path) -> None:
     path = start(Recorder(samples), samples, tmp_path) / "predictions.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     for content, message in [
-        (b"".join([lines[0].replace(b"Which", b"What"), *lines[1:]]), "line 1: found id 'q0'"),
-        (b"".join([lines[0].replace(b'"q0"', b'"q9"'), *lines[1:]]), "line 1: found id 'q9', expected the first"),
+        (b"".join([lines[0].replace(b"Which", b"What"), *lines[1:]]), "line 1: found an answer to another question than question 'q0'"),
+        (b"".join([lines[0].replace(b'"q0"', b'"q9"'), *lines[1:]]), "line 1: found an id that begins no batch"),
         (b"".join([lines[0], b"oops\n", *lines[2:]]), "line 2: not JSON"),
-        (b"".join([*lines, lines[0]]), "line 13: found id 'q0' a second time"),
+        (
+            b"".join([*lines, lines[0].replace(b'"prediction": "', b'"prediction": "not ')]),
+            "line 13: found id 'q0' a sec",
+        ),
     ]:
         path.write_bytes(content)
         with pytest.raises(InputError, match=message):
@@ -238,8 +257,9 @@ def test_a_model_that_breaks_its_contract_is_stopped(samples: list[Sample], tmp_
         start(lambda asked: islice(majority(asked), 11), samples, tmp_path / "few")
     with pytest.raises(RuntimeError, match="more answers than the 12"):
         start(lambda asked: majority([*asked, samples[0]]), samples, tmp_path / "many")
-    with pytest.raises(RuntimeError, match="out of order"):
+    with pytest.raises(RuntimeError, match="out of order") as told:
         start(lambda asked: majority(list(asked)[::-1]), samples, tmp_path / "order")
+    assert not any(sample.question in str(told.value) for sample in samples)  # it may be patient data
 
 
 def test_no_questions_and_an_unusable_folder_are_refused(samples: list[Sample], tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from benchmarks.protocols import RULES
 from benchmarks.protocols.exact import NORMALISED
+from benchmarks.protocols.medevalkit import F1_AS_RELEASED
 from benchmarks.protocols.rule import Item, Judged, Rule
 from benchmarks.results import Result
-from benchmarks.scores import crosswalk, score, score_by, score_group
+from benchmarks.scores import UNREADABLE, crosswalk, score, score_by, score_group
 from benchmarks.statistics import proportion
 from medfly.types import Sample
 
@@ -103,3 +104,23 @@ def test_patients_are_resampled_where_they_are_known() -> None:
 def test_nothing_to_count() -> None:
     groups = score([], NORMALISED, "slake")["groups"]
     assert all(group["percent"] is None and group["denominator"] == 0 for group in groups.values())
+
+
+def test_notes_are_of_the_questions_that_are_in_the_score() -> None:
+    """The script that ends with an error on an empty answer to an open question does not on one to a closed one."""
+    empty = [result(1, "Lung", ""), result(2, "Heart", ""), result(3, "Yes", "", "CLOSED")]
+    scores = score(empty, F1_AS_RELEASED, "slake")
+    assert list(scores["notes"].values()) == [2] == [scores["groups"]["open"]["denominator"]]
+
+
+def test_rules_that_part_words_at_blanks_say_that_they_cannot_read_chinese() -> None:
+    """The very gold answers: a rule that gives them no number of its own worth is named with its number."""
+    gold = [result(1, "肺", "肺"), result(2, "是", "是", "CLOSED"), result(3, "MRI", "MRI")]
+    told = {rule.name: score(gold, rule, "slake_zh")["notes"].get(UNREADABLE, 0) for rule in RULES}
+    assert {name for name, count in told.items() if count} == {
+        *("llava_med_run_eval", "llava_med_run_eval_batch", "llava_med_f1", "llava_med_exact"),
+        *("medevalkit_f1_as_released", "medevalkit_corrected", "med_palm_m_token_f1", "med_palm_m_bleu1"),
+        *("multimedeval_accuracy", "multimedeval_recall", "multimedeval_f1", "multimedeval_bleu1"),
+    }
+    assert (told["med_palm_m_token_f1"], told["llava_med_f1"]) == (2, 1)
+    assert not any(UNREADABLE in score(RESULTS, rule, "slake")["notes"] for rule in RULES)

@@ -46,6 +46,15 @@ def process(folder: Path, pause: float, rank: int = 0, world: int = 1) -> subpro
     return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
 
+def ended(*running: subprocess.Popen[bytes]) -> list[int]:
+    """Their exit statuses; none is waited for for ever, as the first of them waits for the others."""
+    try:
+        return [one.wait(timeout=60) for one in running]
+    finally:
+        for one in running:
+            one.kill()
+
+
 def content(folder: Path) -> bytes:
     return (folder / "slake_validate" / "predictions.jsonl").read_bytes()
 
@@ -53,7 +62,7 @@ def content(folder: Path) -> bytes:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("whole")
-    assert process(folder, 0).wait() == 0
+    assert ended(process(folder, 0)) == [0]
     assert content(folder).count(b"\n") == 60
     return content(folder)
 
@@ -74,7 +83,7 @@ def test_killed_again_and_again_the_file_is_the_same(whole: bytes, tmp_path: Pat
             one.send_signal(signal.SIGKILL)
             one.wait()
         assert 60 * share <= rows(tmp_path) < 60
-    assert process(tmp_path, 0).wait() == 0
+    assert ended(process(tmp_path, 0)) == [0]
     assert content(tmp_path) == whole
     assert sorted(path.name for path in (tmp_path / "slake_validate").iterdir()) == ["predictions.jsonl", "run.json"]
 
@@ -82,7 +91,7 @@ def test_killed_again_and_again_the_file_is_the_same(whole: bytes, tmp_path: Pat
 def test_two_processes_write_the_file_of_one(whole: bytes, tmp_path: Path) -> None:
     """The second is the slower: the first waits for it and puts both parts together."""
     first, second = process(tmp_path, 0, 0, 2), process(tmp_path, 0.02, 1, 2)
-    assert (second.wait(), first.wait()) == (0, 0)
+    assert ended(first, second) == [0, 0]
     assert content(tmp_path) == whole
     assert not list((tmp_path / "slake_validate").glob("*part*"))
 
@@ -124,7 +133,7 @@ def test_a_file_cut_anywhere_keeps_its_whole_batches(tmp_path_factory, cut: int,
     ("rank", "world"), [("2", "2"), ("-1", "2"), ("x", "2"), ("0", "0"), ("", "")], ids=["big", "low", "x", "0", "none"]
 )
 def test_a_broken_environment_is_told(rank: str, world: str) -> None:
-    with pytest.raises(InputError, match="RANK=.*WORLD_SIZE=.*torchrun"):
+    with pytest.raises(InputError, match=r"RANK=.*WORLD_SIZE=.*torchrun"):
         Share.from_environment({"RANK": rank, "WORLD_SIZE": world})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.tasks import TASKS, Task, get_task
+from benchmarks.tasks import TASKS, get_task
 from data_adapters.dataset import Finding, Size
 from data_adapters.path_vqa import PathVqa
 from data_adapters.slake import Slake
@@ -63,16 +63,6 @@ def test_a_split_is_found_by_its_other_names() -> None:
     assert get_task("institutional").split_of("dev") == "dev"  # its folder decides
 
 
-def test_limit_takes_the_first_questions() -> None:
-    task, data = Task("made_up", ("test",), lambda folder: MadeUp()), MadeUp()
-    assert task.samples(data, "test") == make_samples()
-    assert task.samples(data, "test", limit=5) == make_samples()[:5]
-    assert task.samples(data, "test", limit=99) == make_samples()
-    for limit in (0, -1):
-        with pytest.raises(InputError, match="at least 1"):
-            task.samples(data, "test", limit=limit)
-
-
 def test_what_results_are_grouped_by() -> None:
     """The task's own table, and the columns that a hospital's folder hands on where it has none."""
     rows = make_samples()
@@ -110,6 +100,7 @@ def test_a_hospital_folder_says_its_own_splits(tmp_path: Path) -> None:
         task.samples(task.open(tmp_path), "test")
     with pytest.raises(InputError, match=r"dataset\.yaml"):
         task.open(tmp_path / "nowhere")
+    assert task.samples(task.open(tmp_path / "q.csv"), "holdout")[0].id == sample.id  # a table alone
     (tmp_path / "q.csv").write_text("image,question\na.png,Why?\na.png,\nb.png,Who?\n")
     (tmp_path / "dataset.yaml").write_text("table: q.csv\nskip: true\n")
     assert len(task.samples(task.open(tmp_path), "all")) == 1

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from medfly.cli.compare import p_value, run, sentence
 from medfly.types import InputError
@@ -50,6 +51,31 @@ def test_json(slake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     found = json.loads(capsys.readouterr().out)
     assert (found["task"], found["split"], found["questions"]) == ("slake", "validate", 24)
     assert found["protocols"]["normalised_exact_match"]["groups"]["closed"]["p_permutation"] == 2 / 2**7
+
+
+def test_a_part_is_compared_only_when_told(slake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A answers 0 … 15, B 8 … 23, in another encoding: 8 questions have both answers, and that is said."""
+    rows = [json.dumps({"qid": i, "prediction": "yes", "note": "é"}, ensure_ascii=False) for i in range(24)]
+    ours, theirs = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    ours.write_text("\n".join(rows[:16]), encoding="cp1252")
+    theirs.write_text("\n".join(rows[8:]), encoding="cp1252")
+    common = {"protocols": None, "as_json": False, "encoding": "cp1252"}
+    with pytest.raises(InputError, match=r"8 .*--partial"):
+        run(ours, theirs, "slake", "validate", slake, **common)
+    run(ours, theirs, "slake", "validate", slake, **common, partial=True)
+    assert "partial: the 8 of 24 questions that both answer" in " ".join(capsys.readouterr().out.split())
+    theirs.write_text("\n".join(rows[20:]), encoding="cp1252")
+    with pytest.raises(InputError, match="no question that both answer"):
+        run(ours, theirs, "slake", "validate", slake, **common, partial=True)
+
+
+def test_captions_have_nothing_to_be_compared_by(cli, tmp_path: Path) -> None:
+    (tmp_path / "captions.jsonl").write_text(json.dumps({"image": "a.png", "captions": ["A scan."]}))
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    said = tmp_path / "said.jsonl"
+    said.write_text(json.dumps({"id": 1, "prediction": "A scan."}))
+    status, _, err = cli("compare", said, said, "--tasks", "captions", "--split", "all", "--data", tmp_path)
+    assert status == 2 and "captions: found no gold answer" in err
 
 
 def test_bad_input_is_named(slake: Path, tmp_path: Path) -> None:

@@ -114,3 +114,21 @@ def test_ctrl_c_says_so_and_the_run_goes_on(cli, tiny_model, tmp_path) -> None:
     assert cli("eval", *options, tmp_path / "out").status == 0
     assert cli("eval", *options, tmp_path / "whole").status == 0
     assert predictions(file.parent) == predictions(tmp_path / "whole" / "slake_validate")
+
+
+@pytest.mark.slow
+def test_two_processes_of_torchrun_write_the_file_of_one(cli, tiny_model, tmp_path) -> None:
+    """As people start them; one thread each in both ways, since torchrun says so to its own."""
+    data = make_slake(tmp_path / "data", images=7, questions=3)
+    options = ["--model", tiny_model, "--tasks", "slake", "--split", "validate", "--data", data, "--no_evidence"]
+    options += ["--batch_size", "2", "--output_path"]
+    launch = [SCRIPT.with_name("torchrun"), "--standalone", "--nproc_per_node", "2", "--no_python", SCRIPT, "eval"]
+    done = subprocess.run([*launch, *options, tmp_path / "two"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("predictions, scores and report") == 1
+    assert cli("eval", *options, tmp_path / "one").status == 0
+    files = [tmp_path / name / "slake_validate" / "predictions.jsonl" for name in ("one", "two")]
+    assert files[0].read_bytes() == files[1].read_bytes() and len(predictions(files[0].parent)) == 21
+    assert sorted(path.name for path in files[0].parent.iterdir()) == sorted(p.name for p in files[1].parent.iterdir())
+    made = json.loads((files[1].parent / "run.json").read_text())["made"]
+    assert [start["processes"] for start in made] == [2]

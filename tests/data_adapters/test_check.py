@@ -225,7 +225,7 @@ def test_two_copies_are_told_apart_by_their_folders(tmp_path: Path) -> None:
 
 
 def test_detect_says_what_it_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a folder; expected SLAKE, VQA-RAD or PathVQA"):
+    with pytest.raises(InputError, match="a folder; expected SLAKE, VQA-RAD, PathVQA or captions"):
         detect(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         detect(tmp_path / "none")

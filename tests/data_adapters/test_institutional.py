@@ -57,6 +57,21 @@ def test_rows_become_samples(tmp_path: Path) -> None:
     assert SECRET not in repr(Institutional(table(tmp_path, [row(patient=SECRET)])).entries())
 
 
+def test_a_picture_at_fault_is_told_without_its_path(tmp_path: Path) -> None:
+    """A file's name may be a patient's."""
+    path = table(tmp_path, [row(image=f"scans/{SECRET}.png")], images=0)
+    (tmp_path / "scans").mkdir()
+    (tmp_path / f"scans/{SECRET}.png").write_text("no picture")
+    (sample,) = Institutional(path).samples("all")
+    with pytest.raises(InputError, match="the picture: found a file that is no known image") as told:
+        sample.scan()
+    assert SECRET not in str(told.value)
+    (tmp_path / f"scans/{SECRET}.png").unlink()
+    with pytest.raises(InputError, match="the picture") as told:
+        sample.scan()
+    assert SECRET not in str(told.value)
+
+
 def test_patients_are_numbers_so_that_intervals_can_respect_them(tmp_path: Path) -> None:
     """Different spellings of blanks and case are one patient; a row without one stays without."""
     rows = [row(0, patient=f"{SECRET} b"), row(1, patient="p2"), row(2, patient=f" {SECRET}  B"), row(1, patient="")]

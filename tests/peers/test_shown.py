@@ -58,3 +58,5 @@ def test_a_picture_is_opened_once_for_neighbours(samples: list[Sample]) -> None:
 def test_an_empty_question_is_told_by_its_id(samples: list[Sample], made: Callable) -> None:
     with pytest.raises(InputError, match=r"^question 'x': an empty question"):
         list(with_pictures([Sample("x", "a", " \n", made())]))
+    with pytest.raises(InputError, match=r"^row 4: an empty question"):  # a hospital's ids may name patients
+        list(with_pictures([Sample("MRN1", "a", " \n", made(), metadata={"row": 4})]))

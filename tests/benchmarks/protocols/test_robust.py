@@ -87,6 +87,8 @@ def test_agreement_with_the_answers_that_its_author_did_not_see() -> None:
         ("Is there a mass?", "yes", '```json\n{"answer": "Yes"}\n```', "right"),
         ("Is there a mass?", "no", "I can't see a mass.", "right"),
         ("Is there a mass?", "yes", "It is.", "right"),
+        ("Is there a mass?", "no", "I see no mass. However, there is a mass in the right lobe.", "unparsed"),
+        ("Is there a mass?", "no", "No. There is a mass in the right lobe.", "unparsed"),
         ("Is there an abnormality?", "yes", "There is no abnormality.", "wrong"),
         ("Is the heart enlarged?", "yes", "The heart is visible.", "unparsed"),
         ("Is the heart enlarged?", "yes", "The liver is enlarged.", "unparsed"),
