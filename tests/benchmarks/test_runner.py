@@ -237,12 +237,12 @@ def test_rows_that_are_not_this_runs_are_refused(samples: list[Sample], tmp_path
     path = start(Recorder(samples), samples, tmp_path) / "predictions.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     for content, message in [
-        (b"".join([lines[0].replace(b"Which", b"What"), *lines[1:]]), "line 1: found an answer to another question than question 'q0'"),
+        (b"".join([lines[0].replace(b"Which", b"What"), *lines[1:]]), "line 1: found an answer to another question"),
         (b"".join([lines[0].replace(b'"q0"', b'"q9"'), *lines[1:]]), "line 1: found an id that begins no batch"),
         (b"".join([lines[0], b"oops\n", *lines[2:]]), "line 2: not JSON"),
         (
             b"".join([*lines, lines[0].replace(b'"prediction": "', b'"prediction": "not ')]),
-            "line 13: found id 'q0' a sec",
+            "line 13: found question 'q0' a sec",
         ),
     ]:
         path.write_bytes(content)
