@@ -14,7 +14,7 @@ from benchmarks.baselines import QuestionOnlyMajority, blank_images, noise_image
 from benchmarks.protocols.rule import GROUPS, Group, Rule
 from benchmarks.results import Result
 from benchmarks.runner import AnswerFunction
-from benchmarks.scores import SEED, in_group, percent, score_group
+from benchmarks.scores import SEED, in_group, limits, percent, score_group
 from benchmarks.statistics import paired_difference, proportion
 from medfly.types import InputError, Sample
 
@@ -94,8 +94,7 @@ def survival(plain: Sequence[Result], other: Sequence[Result], rule: Rule, task:
         "denominator": found.count,
         "clusters": found.clusters,
         "percent": percent(found.value),
-        "low": percent(found.low),
-        "high": percent(found.high),
+        **limits(found),
     }
 
 
@@ -107,8 +106,7 @@ def _difference(
     found = paired_difference([x for _, x, _ in members], [y for *_, y in members], [c for c, *_ in members], seed=SEED)
     return {
         "difference": percent(found.value),
-        "low": percent(found.low),
-        "high": percent(found.high),
+        **limits(found),
         "wins": found.wins,
         "losses": found.losses,
         "count": found.count,

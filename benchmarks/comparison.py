@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.protocols.rule import GROUPS, Group, Rule
 from benchmarks.results import Result
-from benchmarks.scores import SEED, in_group, percent
+from benchmarks.scores import SEED, in_group, limits, percent
 from benchmarks.statistics import (
     LEVEL,
     METHOD,
@@ -85,8 +85,7 @@ def _group(judged: Sequence[JudgedPair], rule: Rule, task: str, group: Group) ->
         "first": _mean_percent(ours),
         "second": _mean_percent(theirs),
         "difference": percent(found.value),
-        "low": percent(found.low),
-        "high": percent(found.high),
+        **limits(found),
         "wins": found.wins,
         "losses": found.losses,
         "p_permutation": sign_flip(ours, theirs, clusters, seed=SEED),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.kept_prints import keep, kept
-from benchmarks.tasks import Task
 from data_adapters.check import ROLES, not_compared, part_of, told_apart, with_prints
 from data_adapters.dataset import DataSet, Finding
 from data_adapters.leakage import PLURAL, Overlap, Part, Print
@@ -76,21 +75,19 @@ class Contamination:
 
 
 def contamination(
-    task: Task,
-    folder: Path,
+    own: DataSet,
     split: str,
     samples: Sequence[Sample],
     training: Sequence[DataSet] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Contamination | None:
-    """samples: those of the split that are asked. training: data sets that the model was trained on, beside the
-    task's own training split, which is always taken where the folder has it: their training splits, or, where they
-    name none, all. progress: (pictures done, pictures in all).
+    """samples: those of own's split that are asked. training: data sets that the model was trained on, beside own's
+    training split, which is always taken where its folder has it: their training splits, or, where they name none,
+    all. progress: (pictures done, pictures in all).
 
     None where there is nothing to compare with. A training split that cannot be read is a finding. Raises InputError
     where the evaluated split cannot be read.
     """
-    own = task.open(Path(folder))
     asked = _asked(part_of(own, split), samples)
     parts, unreadable = _training_parts(own, split, training)
     if not parts and not unreadable:

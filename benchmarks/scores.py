@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.protocols import RULES
 from benchmarks.protocols.rule import GROUPS, Group, Judged, Rule
 from benchmarks.results import Result
-from benchmarks.statistics import LEVEL, METHOD, RESAMPLES, proportion
+from benchmarks.statistics import LEVEL, METHOD, RESAMPLES, Difference, Proportion, proportion
 
 SEED = 0
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -101,9 +101,13 @@ def _group(pairs: Sequence[tuple[Result, Judged]], rule: Rule, task: str, group:
         "left_out": len(members) - len(counted),
         "clusters": found.clusters,
         "percent": percent(found.value),
-        "low": percent(found.low),
-        "high": percent(found.high),
+        **limits(found),
     }
+
+
+def limits(found: Proportion | Difference) -> dict[str, float | None]:
+    """The interval, as all groups and comparisons have it: low and high, in percent or percentage points."""
+    return {"low": percent(found.low), "high": percent(found.high)}
 
 
 def percent(share: float | None) -> float | None:

@@ -54,7 +54,6 @@ class Asked:
 
     task: Task
     split: str
-    folder: Path
     dataset: DataSet
     samples: list[Sample]
     prompt: Prompt
@@ -80,13 +79,13 @@ def _open(task: Task, split: str, folder: Path, manner: Manner) -> Asked:
     if manner.limit is not None and manner.limit < len(samples):
         partial = f"partial: only the first {manner.limit:,} of {len(samples):,} questions were asked (--limit)"
         samples = samples[: manner.limit]
-    return Asked(task, task.split_of(split), folder, dataset, samples, get_prompt(manner.prompt, task.name), partial)
+    return Asked(task, task.split_of(split), dataset, samples, get_prompt(manner.prompt, task.name), partial)
 
 
 def _evaluate(asked: Asked, answerer: Answerer, output_path: Path, manner: Manner) -> None:
     """Look for leakage, ask, score and report one task. Of several processes all ask, and the first does the rest."""
     first = Share.from_environment().rank == 0
-    found = look_for_leaks(asked.task, asked.folder, asked.split, asked.samples, manner.train_data) if first else None
+    found = look_for_leaks(asked.dataset, asked.split, asked.samples, manner.train_data) if first else None
     folders, warnings = _ask(asked, answerer, output_path, manner)
     if not first:
         return

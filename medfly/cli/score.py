@@ -116,7 +116,7 @@ def _score(path: Path, task: Task, split: str, data: Path, manner: Manner) -> tu
         other_splits=partial(ids_elsewhere, folder, task.name, split),
         encoding=manner.encoding,
     )
-    found = look_for_leaks(task, folder, split, [result.sample for result in results], manner.train_data)
+    found = look_for_leaks(dataset, split, [result.sample for result in results], manner.train_data)
     manifest = _manifest(path)
     known = {"name": path.name, "hash": None} if manifest is None else manifest["model"]
     summary = summarise(

@@ -20,8 +20,8 @@ from benchmarks.page import Mistake, choose_mistakes, worst_images, write_page
 from benchmarks.protocols.exact import NORMALISED
 from benchmarks.results import Result
 from benchmarks.tables import Grid
-from benchmarks.tasks import Task
 from data_adapters.check import detect
+from data_adapters.dataset import DataSet
 from medfly.cli.told import bar
 from medfly.types import Answer, InputError, Sample, Scan
 from medfly.writing import whole
@@ -34,12 +34,12 @@ Explain = Callable[[Sample, Scan], Answer | None]
 
 
 def look_for_leaks(
-    task: Task, folder: Path, split: str, samples: Sequence[Sample], train_data: Sequence[Path]
+    dataset: DataSet, split: str, samples: Sequence[Sample], train_data: Sequence[Path]
 ) -> Contamination | None:
     """benchmarks.contamination with its progress shown. train_data: folders or tables. Raises InputError."""
-    training = [dataset for path in train_data for dataset in detect(path)]
+    training = [one for path in train_data for one in detect(path)]
     with bar("looking for leakage") as progress:
-        return contamination(task, folder, split, samples, training, progress)
+        return contamination(dataset, split, samples, training, progress)
 
 
 def check_folder(path: Path, option: str) -> None:

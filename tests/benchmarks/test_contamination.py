@@ -58,11 +58,10 @@ def vqa_rad(folder: Path, rows: Sequence[tuple[str, int]], files: bool = True) -
 def looked(
     name: str, folder: Path, split: str, training: Sequence[DataSet] = (), limit: int | None = None
 ) -> tuple[Contamination | None, list[Sample]]:
-    task = get_task(name)
-    dataset = task.open(folder)
+    dataset = get_task(name).open(folder)
     texts_only = {} if isinstance(dataset, Institutional) else {"pictures": False}
     samples = dataset.samples(split, **texts_only)[:limit]
-    return contamination(task, folder, split, samples, training), samples
+    return contamination(dataset, split, samples, training), samples
 
 
 def test_vqa_rads_test_images_are_in_its_training(tmp_path: Path) -> None:
