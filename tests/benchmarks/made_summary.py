@@ -77,7 +77,7 @@ def summary() -> dict[str, Any]:
         },
         "calibration": {
             "protocol": "normalised_exact_match",
-            "note": "",
+            "note": "the model's confidence in its own words; not a probability of disease",
             "count": 98,
             "without_confidence": 2,
             "left_out": 0,

@@ -280,3 +280,8 @@ def test_plots_put_numbers_where_they_belong() -> None:
     track = plots.interval_line({"percent": 50.0, "low": 40.0, "high": 61.25})
     assert 'cx="50.00%"' in track and 'x1="40.00%" x2="61.25%"' in track
     assert plots.interval_line({"percent": None}) == ""
+
+
+def test_a_confidence_is_said_not_to_be_a_probability_of_disease() -> None:
+    section = page.page(summary()).split('<section id="confidence">')[1].split("</section>")[0]
+    assert "not a probability of disease" in section
