@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from medfly.evidence import Wanted, checked
 from medfly.generation import Streamer, ended
 from medfly.types import Answer
 
@@ -28,7 +29,7 @@ class Conversation:
         self.answers: list[Answer] = []
 
     def ask(
-        self, question: str, *, evidence: bool = True, max_new_tokens: int = 64, streamer: Streamer | None = None
+        self, question: str, *, evidence: Wanted = True, max_new_tokens: int = 64, streamer: Streamer | None = None
     ) -> Answer:
         """The answer to the next turn; its provenance names the turns before. See `MedFly.ask`.
 
@@ -39,7 +40,7 @@ class Conversation:
         with ended(streamer):
             prompt = self.fly.prompt(question, max_new_tokens, image_positions=self.prefix.end, earlier=earlier)
             (result,) = self.fly.generate(self.prefix, [prompt], max_new_tokens, streamer)
-        answer = self.fly.finish(self.prefix, question, prompt, result, evidence=evidence)
+        answer = self.fly.finish(self.prefix, question, prompt, result, evidence=checked(evidence))
         turns = [{"question": asked, "answer": said} for asked, said in earlier]
         answer = replace(answer, provenance={**answer.provenance, "earlier_turns": turns})
         self.answers.append(answer)

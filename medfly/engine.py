@@ -18,20 +18,20 @@ from typing import Any, overload
 
 import numpy as np
 import torch
-import transformers
 from torch import Tensor
 from transformers import Cache, DynamicCache
 
-import medfly
 from medfly.ahead import ahead
 from medfly.conversation import Conversation
-from medfly.display import chosen_window
 from medfly.dragonfly import DragonflyForCausalLM, DragonflyProcessor
 from medfly.dragonfly.hashes import model_hash
 from medfly.dragonfly.loading import load_pretrained
+from medfly.evidence import Wanted, checked
 from medfly.evidence.attribution import METHOD, crop_scores
+from medfly.evidence.occlusion import Occluder, quadrants
 from medfly.generation import Generated, Streamer, ended, greedy
 from medfly.geometry import LEVELS, Pyramid, sources
+from medfly.provenance import provenance
 from medfly.types import (
     Answer,
     Evidence,
@@ -128,7 +128,7 @@ class MedFly:
         question: str,
         *,
         window: AnyWindow = ...,
-        evidence: bool = ...,
+        evidence: Wanted = ...,
         max_new_tokens: int = ...,
         levels: Sequence[Level] = ...,
         streamer: Streamer | None = ...,
@@ -140,7 +140,7 @@ class MedFly:
         question: list[str] | tuple[str, ...],
         *,
         window: AnyWindow = ...,
-        evidence: bool = ...,
+        evidence: Wanted = ...,
         max_new_tokens: int = ...,
         levels: Sequence[Level] = ...,
         streamer: Streamer | None = ...,
@@ -151,7 +151,7 @@ class MedFly:
         question: str | list[str] | tuple[str, ...],
         *,
         window: AnyWindow = None,
-        evidence: bool = True,
+        evidence: Wanted = True,
         max_new_tokens: int = 64,
         levels: Sequence[Level] = LEVELS,
         streamer: Streamer | None = None,
@@ -160,11 +160,13 @@ class MedFly:
 
         scan: None for a question about no image. window: see `Scan.display`.
             window, levels: for a Scan; a View has been made with its own.
-        evidence: score every crop for every answer, which takes several times as long as the answer.
+        evidence: score every crop for every answer, which takes several times as long as the answer: True by
+            gradients, "causal" by leaving crops out (medfly.evidence.occlusion), some of them on their own.
         levels: zoom levels that the model may see; the crops of the others are left out of the prefix.
         streamer: is given the tokens of a single question's answer as they come, as by transformers' `generate`.
         Raises InputError for an empty question or one that does not fit into the model's context.
         """
+        checked(evidence)
         questions = [question] if isinstance(question, str) else list(question)
         with ended(streamer):
             if streamer is not None and len(questions) != 1:
@@ -335,13 +337,15 @@ class MedFly:
             )
         return prompt
 
-    def finish(self, prefix: Prefix, question: str, prompt: list[int], result: Generated, *, evidence: bool) -> Answer:
+    def finish(
+        self, prefix: Prefix, question: str, prompt: list[int], result: Generated, *, evidence: Wanted
+    ) -> Answer:
         """What was generated as an answer, with its evidence if that is wanted and there was an image."""
         return Answer(
             question=question,
             text=self.text(result.ids),
             confidence=result.confidence,
-            evidence=self._evidence(prefix, prompt, result.ids) if evidence else None,
+            evidence=self._evidence(prefix, prompt, result.ids, evidence) if evidence else None,
             provenance=prefix.provenance,
         )
 
@@ -350,7 +354,11 @@ class MedFly:
         decode = self.processor.tokenizer.decode
         return decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()
 
-    def _evidence(self, prefix: Prefix, prompt: list[int], answer: list[int]) -> Evidence | None:
+    def _provenance(self, scan: Scan | None, window: AnyWindow, levels: Sequence[Level]) -> dict[str, Any]:
+        precision = self.model.precision
+        return provenance(scan, window, levels, model=self.name, model_hash=self.hash, precision=precision)
+
+    def _evidence(self, prefix: Prefix, prompt: list[int], answer: list[int], wanted: Wanted) -> Evidence | None:
         if prefix.pyramid is None:
             return None
         spans, start = [], 0
@@ -358,36 +366,19 @@ class MedFly:
             length = self.processor.tokens_per_crop[level] + 1
             spans.append((level, range(start, start + length)))
             start += length
-        scores = crop_scores(self.model, prefix.embeddings, prefix.positions, spans, prefix.end, prompt, answer)
+        image, rest = (self.model, prefix.embeddings, prefix.positions), (spans, prefix.end, prompt, answer)
+        if wanted == "causal":
+            effects = Occluder(*image, prefix.cache, *rest).hierarchical(quadrants(prefix.pyramid, prefix.crops))
+            method, scores = effects.method, effects.scores
+        else:
+            method, scores = METHOD, crop_scores(*image, *rest)
         regions = []
         for (level, crop), score in zip(prefix.crops, scores, strict=True):
+            if score is None:
+                continue
             box = prefix.pyramid.crop(level, crop).box
             regions.append(Region(level, crop, box, score, sources(box, prefix.tiles)))
-        return Evidence(METHOD, tuple(sorted(regions, key=lambda region: -region.score)))
-
-    def _provenance(self, scan: Scan | None, window: AnyWindow, levels: Sequence[Level]) -> dict[str, Any]:
-        """Where an answer comes from; all that belongs to an image is None where there was none."""
-        used = chosen_window(scan, window) if scan else None
-        return {
-            "input_hash": scan.input_hash if scan else None,
-            "frame": scan.frame if scan and not scan.tiles else None,
-            "frames": [tile.frame for tile in scan.tiles] if scan else [],
-            "size": list(scan.size) if scan else None,
-            "modality": scan.modality if scan else None,
-            "window": used.to_dict() if used else None,
-            "inverted": scan.inverted if scan else None,
-            "notes": list(scan.notes) if scan else [],
-            "levels": list(levels),
-            "model": self.name,
-            "model_hash": self.hash,
-            "precision": self.model.precision,
-            "versions": {
-                "medfly": medfly.__version__,
-                "torch": str(torch.__version__),
-                "transformers": transformers.__version__,
-            },
-            "use": "Research use only – not for diagnosis",
-        }
+        return Evidence(method, tuple(sorted(regions, key=lambda region: -region.score)))
 
 
 @contextmanager

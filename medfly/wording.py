@@ -69,6 +69,8 @@ def levels_line(answer: Answer) -> str:
     """How much of the evidence lies at each zoom level, so that nobody takes the shown crops for all of it."""
     if answer.evidence is None:
         return "evidence not computed"
+    if answer.evidence.method.startswith("occlusion"):  # its scores do not add up, and not every crop has one
+        return answer.evidence.method
     sums: dict[str, float] = {}
     for region in answer.evidence.regions:
         sums[region.level] = sums.get(region.level, 0.0) + region.score

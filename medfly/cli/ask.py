@@ -26,6 +26,7 @@ from medfly.ahead import ahead
 from medfly.cli.model import ModelChoice, open_model
 from medfly.cli.scans import Item, items
 from medfly.display import chosen_window, parse_window
+from medfly.evidence import Wanted
 from medfly.geometry import size_in_mm
 from medfly.types import Answer, InputError, Scan
 
@@ -46,7 +47,7 @@ class Manner:
 
     conversation: bool = False
     stream: bool = False
-    evidence: bool = True
+    evidence: Wanted = True
     max_new_tokens: int = 64
 
 
@@ -99,7 +100,7 @@ def run(
         drawing.check_picture_path(figure)
     todo = iter(()) if no_image else _todo(Path(words[0]), look)
     fly = open_model(model)
-    if not no_image and manner.evidence and (note := evidence_note(fly.model)):
+    if not no_image and manner.evidence and (note := evidence_note(fly.model, manner.evidence)):
         print(f"medfly: {note}", file=sys.stderr)
     said: list[tuple[str, Answer]] = []  # without the shots: a folder's pixels are not kept
     figures: list[Image.Image] = []
@@ -300,14 +301,15 @@ def _crops(answer: Answer, scan: Scan) -> Table:
     return table
 
 
-def evidence_note(model: DragonflyForCausalLM) -> str | None:
+def evidence_note(model: DragonflyForCausalLM, evidence: Wanted = True) -> str | None:
     """What to know before evidence is computed with a large model on a CPU; None where it is quick enough."""
-    from medfly.evidence.attribution import times_reading
+    from medfly.evidence import attribution, occlusion
 
     if model.device.type != "cpu" or model.language_model.num_parameters() <= MANY_WEIGHTS:
         return None
+    way = occlusion if evidence == "causal" else attribution
     return (
-        f"evidence takes about {times_reading(model):.0f} times as long as reading the image, for each answer; "
+        f"evidence takes about {way.times_reading(model):.0f} times as long as reading the image, for each answer; "
         "--no_evidence leaves it out"
     )
 

@@ -117,6 +117,9 @@ def _ask(
     evidence: Annotated[
         bool, typer.Option("--evidence/--no_evidence", help="Score every crop for every answer, or save the time.")
     ] = True,
+    causal: Annotated[
+        bool, typer.Option("--causal", help="Score crops by leaving them out, instead of by gradients.")
+    ] = False,
     max_new_tokens: Annotated[int, typer.Option("--max_new_tokens", min=1, help="Tokens of an answer, at most.")] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a question, one a line.")] = False,
     save_figure: Annotated[
@@ -132,12 +135,14 @@ def _ask(
         from medfly.cli import ask
         from medfly.cli.model import ModelChoice
 
+        if causal and not evidence:
+            raise InputError("--causal and --no_evidence: expected one of them: leave one off")
         ask.run(
             [path, *(questions or [])],
             model=ModelChoice(model, device, dtype, quantize, allow_unaccounted),
             no_image=no_image,
             look=ask.Look(frame, slices, tuple(window or ())),
-            manner=ask.Manner(conversation, stream, evidence, max_new_tokens),
+            manner=ask.Manner(conversation, stream, "causal" if causal else evidence, max_new_tokens),
             as_json=as_json,
             figure=save_figure,
         )

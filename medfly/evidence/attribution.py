@@ -23,6 +23,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+from transformers import Cache
 
 from medfly.dragonfly import DragonflyForCausalLM
 from medfly.types import Level
@@ -121,10 +122,20 @@ def mean_crops(image: Tensor, crops: Sequence[tuple[Level, range]]) -> Tensor:
 
 
 def log_probability(
-    model: DragonflyForCausalLM, image: Tensor, positions: Tensor, end: int, prompt: list[int], answer: list[int]
+    model: DragonflyForCausalLM,
+    image: Tensor,
+    positions: Tensor,
+    end: int,
+    prompt: list[int],
+    answer: list[int],
+    cache: Cache | None = None,
 ) -> Tensor:
-    """log p(answer | image, prompt) in nats for each row of image [K, P', D]: [K], in float32."""
-    count = len(image)
+    """log p(answer | image, prompt) in nats for each row of image [K, P', D]: [K], in float32.
+
+    positions: [1, P'], or [K, P'] where the rows' differ. cache: of K rows, what stands before the image's part that
+    is given here; it grows.
+    """
+    count, seen = len(image), 0 if cache is None else cache.get_seq_length()
     text = torch.tensor([prompt + answer], device=image.device).expand(count, -1)
     text_positions = torch.arange(end, end + text.shape[1], device=image.device)[None].expand(count, -1)
     words = model.get_input_embeddings()(text).detach()
@@ -132,10 +143,11 @@ def log_probability(
     logits = model(
         inputs_embeds=embeddings,
         # Said, because without it and without a cache a gap in the positions would be taken for another sequence.
-        attention_mask=torch.ones(embeddings.shape[:2], dtype=torch.long, device=image.device),
+        attention_mask=torch.ones(count, seen + embeddings.shape[1], dtype=torch.long, device=image.device),
         position_ids=torch.cat([positions.expand(count, -1), text_positions], dim=1),
         logits_to_keep=len(answer) + 1,
-        use_cache=False,
+        past_key_values=cache,
+        use_cache=cache is not None,
     ).logits[:, :-1]
     chosen = torch.tensor(answer, device=image.device)[None, :, None].expand(count, -1, -1)
     return logits.float().log_softmax(-1).gather(2, chosen).sum((1, 2))

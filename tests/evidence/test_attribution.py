@@ -1,20 +1,14 @@
-"""Evidence finds a cause that was planted: on a model trained here for it, in seconds.
-
-The target is a bright checkerboard whose mean is the background's: resizing blurs it away at the low and the
-medium level, so an answer that is right can only come from the high crop that holds it.
-"""
+"""Evidence finds a cause that was planted, see planted.py, on a model trained for it, see conftest.py."""
 
 from __future__ import annotations
 
 import copy
 import weakref
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from transformers import TrainingArguments
 
 import medfly
 from medfly.dragonfly import DragonflyConfig, DragonflyForCausalLM
@@ -23,72 +17,9 @@ from medfly.engine import MedFly
 from medfly.evidence import attribution
 from medfly.evidence.attribution import crop_scores, log_probability, mean_crops, times_reading
 from medfly.generation import Generated
-from medfly.training.data import PackedImages, by_image
-from medfly.training.recipe import Scratch, new_model
-from medfly.training.trainer import train
-from medfly.types import Sample, Scan, Window
+from medfly.types import Scan
 
-QUESTION = "Is there a bright square?"
-SIDE, CELL = 96, 16  # six high crops a side, at native resolution
-
-
-@dataclass(frozen=True)
-class Planted:
-    """Noise with a target of 10 × 10 pixels in one high crop, or without."""
-
-    crop: int | None
-    seed: int
-
-    @property
-    def content_hash(self) -> str:
-        return f"{self.crop} {self.seed}"
-
-    def __call__(self) -> Scan:
-        pixels = np.random.default_rng(self.seed).integers(40, 90, (SIDE, SIDE)).astype(np.float32)
-        if self.crop is not None:
-            row, column = divmod(self.crop, SIDE // CELL)
-            y, x = row * CELL + 3, column * CELL + 3
-            pixels[y : y + 10, x : x + 10] = np.indices((10, 10)).sum(0) % 2 * 130
-        return Scan(pixels, windows=(Window(127.5, 255, "LINEAR_EXACT"),))
-
-
-@pytest.fixture(scope="module")
-def fly(tmp_path_factory: pytest.TempPathFactory) -> MedFly:
-    rng = np.random.default_rng(0)
-    crops = [int(rng.integers(36)) if i % 2 else None for i in range(640)]
-    samples = [
-        Sample(i, str(i), QUESTION, Planted(crop, i), "no" if crop is None else "yes") for i, crop in enumerate(crops)
-    ]
-    scratch = Scratch(
-        vocab_size=300,
-        tower={"widths": [8, 16, 16, 32]},
-        decoder={
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 2,
-            "max_position_embeddings": 512,
-            "initializer_range": 0.1,
-            "tie_word_embeddings": True,
-        },
-        dragonfly={"crop_size": CELL, "patch_grid": 1, "pool_windows": {"low": 1, "medium": 1, "high": 1}},
-    )
-    model, processor = new_model(scratch, [QUESTION, "yes", "no"], seed=0)
-    arguments = TrainingArguments(
-        str(tmp_path_factory.mktemp("planted")),
-        max_steps=160,
-        per_device_train_batch_size=16,
-        learning_rate=5e-3,
-        warmup_steps=10,
-        report_to="none",
-        remove_unused_columns=False,
-        save_strategy="no",
-        logging_strategy="no",
-        disable_tqdm=True,
-    )
-    model = train(model, PackedImages(by_image(samples, processor), processor), arguments)
-    return MedFly(model, processor, name="planted", hash="")
+from .planted import QUESTION, Planted
 
 
 def test_the_model_learned_the_task(fly: MedFly) -> None:
