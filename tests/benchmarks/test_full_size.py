@@ -144,7 +144,9 @@ def test_stages_and_memory(tmp_path: Path, layout: Path, monkeypatch: pytest.Mon
     assert min(parts) > 0 and 0.5 * asked["seconds"] < sum(parts) < asked["seconds"]
     for stage in (found["load"], found["hash"], found["ask"]):
         peak = stage["peak"]
-        assert peak["VmRSS"] >= peak["RssAnon"] > 5e7 and peak["VmRSS"] <= found["high_water"]
+        assert peak["VmRSS"] >= peak["RssAnon"] > 5e7
+        # The kernel counts pages in batches, so that its two counts may be some pages apart.
+        assert peak["VmRSS"] <= found["high_water"] + 2**20
 
 
 @pytest.mark.slow
