@@ -9,7 +9,7 @@ Shapes: P image positions, P' of them present, D decoder width.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -44,6 +44,7 @@ from medfly.types import (
     VoiLut,
     Volume,
     Window,
+    naming_question,
 )
 
 AnyWindow = Window | VoiLut | str | None
@@ -210,14 +211,14 @@ class MedFly:
                 yield from self._group(group, view, batch_size, max_new_tokens)
 
     def _opened(self, samples: list[Sample], levels: Sequence[Level]) -> tuple[list[Sample], View]:
-        with _naming(samples[0]):
+        with naming_question(samples[0]):
             return samples, self.view(samples[0].scan(), levels=levels)
 
     def _group(self, samples: list[Sample], view: View, batch_size: int, limit: int) -> Iterator[Answer]:
         """The answers to questions about one image."""
         prompts, positions = [], self.model.config.num_image_positions
         for sample in samples:
-            with _naming(sample):
+            with naming_question(sample):
                 prompts.append(self.prompt(sample.question, limit, image_positions=positions))
         prefix = self.read(view)
         for start in range(0, len(samples), batch_size):
@@ -379,12 +380,3 @@ class MedFly:
             box = prefix.pyramid.crop(level, crop).box
             regions.append(Region(level, crop, box, score, sources(box, prefix.tiles)))
         return Evidence(method, tuple(sorted(regions, key=lambda region: -region.score)))
-
-
-@contextmanager
-def _naming(sample: Sample) -> Iterator[None]:
-    """A question at fault in the middle of thousands is told by its id or row; its words are nobody else's business."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{sample.called}: {error}") from None

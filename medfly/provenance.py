@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-import transformers
-
 import medfly
 from medfly.display import chosen_window
 from medfly.types import Level, Scan, VoiLut, Window
@@ -30,16 +27,11 @@ def provenance(
 
     Raises InputError for a window that is unknown or does not fit.
     """
-    used = chosen_window(scan, window) if scan else None
+    import torch  # here, as what is known of a scan needs neither
+    import transformers
+
     return {
-        "input_hash": scan.input_hash if scan else None,
-        "frame": scan.frame if scan and not scan.tiles else None,
-        "frames": [tile.frame for tile in scan.tiles] if scan else [],
-        "size": list(scan.size) if scan else None,
-        "modality": scan.modality if scan else None,
-        "window": used.to_dict() if used else None,
-        "inverted": scan.inverted if scan else None,
-        "notes": list(scan.notes) if scan else [],
+        **of_scan(scan, window),
         "levels": list(levels),
         "model": model,
         "model_hash": model_hash,
@@ -50,4 +42,19 @@ def provenance(
             "transformers": transformers.__version__,
         },
         "use": RESEARCH_USE,
+    }
+
+
+def of_scan(scan: Scan | None, window: Window | VoiLut | str | None) -> dict[str, Any]:
+    """The part of it that no model has to do with; see `provenance`."""
+    used = chosen_window(scan, window) if scan else None
+    return {
+        "input_hash": scan.input_hash if scan else None,
+        "frame": scan.frame if scan and not scan.tiles else None,
+        "frames": [tile.frame for tile in scan.tiles] if scan else [],
+        "size": list(scan.size) if scan else None,
+        "modality": scan.modality if scan else None,
+        "window": used.to_dict() if used else None,
+        "inverted": scan.inverted if scan else None,
+        "notes": list(scan.notes) if scan else [],
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, overload
 
@@ -253,6 +254,15 @@ class Sample:
     def called(self) -> str:
         """What messages and pages call it: its row in a hospital's table, whose ids may name patients, else its id."""
         return f"row {self.metadata['row']}" if "row" in self.metadata else f"question {self.id!r}"
+
+
+@contextmanager
+def naming_question(sample: Sample) -> Iterator[None]:
+    """A question at fault in the middle of thousands is told by its id or row; its words are nobody else's business."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{sample.called}: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def load_pretrained(
             attn_implementation=attn_implementation,
             quantization_config=quantization_config,
         )
-        _tell([*_reported(report), *_lost(folder, model)], allow_unaccounted)
+        _tell([*(line for _, line in reported(report)), *_lost(folder, model)], allow_unaccounted)
     widen_products(model)
     widen_int8(model)
     keep_differentiable(model)
@@ -153,12 +153,13 @@ def _unaccounted(folder: Path, config: DragonflyConfig) -> list[str]:
     return [] if told.complete else [told.line()]
 
 
-def _reported(report: dict[str, Any]) -> list[str]:
-    """What transformers itself reports."""
+def reported(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """What transformers itself reports of loading: the kind, such as "missing_keys", and a line for people."""
     lines = []
     for kind, entries in report.items():
         if found := sorted(map(str, entries or [])):
-            lines.append(f"{len(found)} {kind.replace('_', ' ')}, the first {found[0]}; expected every tensor to fit")
+            told = f"{len(found)} {kind.replace('_', ' ')}, the first {found[0]}; expected every tensor to fit"
+            lines.append((kind, told))
     return lines
 
 
@@ -180,24 +181,30 @@ def _tell(problems: Iterable[str], allowed: bool) -> None:
 
 
 @contextmanager
-def of_model(name: str) -> Iterator[None]:
-    """Whatever goes wrong becomes an InputError that names the model."""
+def of_model(
+    name: str,
+    *,
+    kind: str = "a Dragonfly checkpoint",
+    expected: str = "the files and options that one is loaded with: check what was changed, or fetch it again",
+    room: str = "take --quantize int8 or nf4",
+) -> Iterator[None]:
+    """Whatever goes wrong becomes an InputError that names the model.
+
+    kind: what it was to be loaded as; expected: what that takes and what to do; room: what to do without memory.
+    """
     try:
         with naming(name):
             yield
     except InputError:
         raise
     except Exception as error:  # what the libraries raise for a checkpoint that they do not understand is open-ended
-        reason = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         if isinstance(error, MemoryError) or any(word in reason.lower() for word in OUT_OF_MEMORY):
             raise InputError(
-                f"model {name!r}: out of memory while it was loaded ({reason or type(error).__name__}); expected room "
-                "for its weights: close other programs, or take --quantize int8 or nf4"
+                f"model {name!r}: out of memory while it was loaded ({reason}); expected room for its weights: close "
+                f"other programs, or {room}"
             ) from None
-        raise InputError(
-            f"model {name!r}: not loadable as a Dragonfly checkpoint ({reason or type(error).__name__}); expected the "
-            "files and options that one is loaded with: check what was changed, or fetch it again"
-        ) from error
+        raise InputError(f"model {name!r}: not loadable as {kind} ({reason}); expected {expected}") from error
 
 
 @contextmanager

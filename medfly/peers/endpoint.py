@@ -19,7 +19,7 @@ from PIL import Image
 
 from medfly.peers import shown
 from medfly.peers.chat_server import PROBE, ChatServer, Refused, Reply
-from medfly.types import Answer, InputError, Sample
+from medfly.types import Answer, InputError, Sample, naming_question
 
 NO_PICTURES = (400, 404, 415, 422, 500, 501)
 """HTTP's statuses with which servers refuse a picture."""
@@ -54,7 +54,7 @@ class Endpoint:
         for sample, seen in shown.with_pictures(samples):
             if seen is not last:
                 last, url = seen, data_url(seen.picture)
-            with shown.naming(sample):
+            with naming_question(sample):
                 said = self.server.reply(
                     [{"role": "user", "content": _content(url, sample.question)}], max_tokens=max_new_tokens
                 )

@@ -6,7 +6,6 @@ The module knows no model. What a peer's own processor does to the picture after
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -14,8 +13,8 @@ from typing import Any
 from PIL import Image
 
 import medfly
-from medfly.display import chosen_window
-from medfly.types import InputError, Sample, Scan
+from medfly.provenance import of_scan
+from medfly.types import InputError, Sample, Scan, naming_question
 from medfly.wording import RESEARCH_USE
 
 
@@ -37,20 +36,7 @@ def shown(scan: Scan) -> Shown:
     if square != scan.size:
         picture = picture.resize(square, Image.Resampling.BICUBIC)
         notes.append(f"resampled to square pixels for the model: {square[0]} × {square[1]}")
-    window = chosen_window(scan, None)
-    return Shown(
-        picture,
-        {
-            "input_hash": scan.input_hash,
-            "frame": scan.frame if not scan.tiles else None,
-            "frames": [tile.frame for tile in scan.tiles],
-            "size": list(scan.size),
-            "modality": scan.modality,
-            "window": window.to_dict() if window else None,
-            "inverted": scan.inverted,
-            "notes": notes,
-        },
-    )
+    return Shown(picture, {**of_scan(scan, None), "notes": notes})
 
 
 def with_pictures(samples: Iterable[Sample]) -> Iterator[tuple[Sample, Shown]]:
@@ -61,20 +47,11 @@ def with_pictures(samples: Iterable[Sample]) -> Iterator[tuple[Sample, Shown]]:
     for _, group in groupby(samples, key=lambda sample: sample.image):
         seen: Shown | None = None
         for sample in group:
-            with naming(sample):
+            with naming_question(sample):
                 if not sample.question.strip():
                     raise InputError("an empty question: expected some words, such as 'Which organ is abnormal?'")
                 seen = seen or shown(sample.scan())
             yield sample, seen
-
-
-@contextmanager
-def naming(sample: Sample) -> Iterator[None]:
-    """A question at fault is told by its id or row; its words are nobody else's business."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{sample.called}: {error}") from None
 
 
 def provenance(seen: Shown, name: str, hash: str, versions: dict[str, str], **more: Any) -> dict[str, Any]:

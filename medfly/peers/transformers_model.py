@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,18 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from medfly.dragonfly.checkpoint import headers, prevailing_dtype
-from medfly.dragonfly.hub import json_object, naming
+from medfly.dragonfly.hub import json_object
 from medfly.dragonfly.loading import (
-    OUT_OF_MEMORY,
     UnaccountedWarning,
     check_device,
     known_dtype,
+    of_model,
     quiet_transformers,
+    reported,
 )
 from medfly.peers import shown
 from medfly.peers.checkpoint import find, model_hash
-from medfly.types import Answer, InputError, Sample
+from medfly.types import Answer, InputError, Sample, naming_question
 
 WITHOUT_TEMPLATE = {
     "blip-2": "Question: {question} Answer:",
@@ -67,7 +67,7 @@ class TransformersModel:
         Raises InputError with the id of the question that cannot be answered.
         """
         for sample, seen in shown.with_pictures(samples):
-            with shown.naming(sample), quiet_transformers():
+            with naming_question(sample), quiet_transformers():
                 inputs = self._inputs(seen.picture, sample.question, max_new_tokens)
                 text, confidence = self._generated(inputs, max_new_tokens)
             yield Answer(sample.question, text, confidence, provenance=self._provenance(seen))
@@ -135,7 +135,10 @@ def load(
     check_device(device)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     folder = find(name)
-    with _told(name), quiet_transformers():
+    kind = f"an image-text-to-text model of transformers {transformers.__version__}"
+    expected = "one that needs no code of its own: choose another, or serve it and give --base_url"
+    room = "serve it elsewhere and give --base_url"
+    with of_model(name, kind=kind, expected=expected, room=room), quiet_transformers():
         stored = getattr(torch, prevailing_dtype(headers(folder)))
         if stored == torch.float16 and device == "cpu":
             stored = torch.float32
@@ -176,31 +179,7 @@ def _processor(folder: Path) -> Any:
 
 def _account(report: dict[str, Any], allowed: bool) -> None:
     """A model with a tensor made up would answer, and wrongly."""
-    for kind, entries in report.items():
-        if not (found := sorted(map(str, entries or []))):
-            continue
-        told = f"{len(found)} {kind.replace('_', ' ')}, the first {found[0]}; expected every tensor to fit"
+    for kind, told in reported(report):
         if kind in LOST and not allowed:
             raise InputError(f"{told}: fetch the checkpoint again, or load it all the same with --allow_unaccounted")
         warnings.warn(f"its answers may be wrong: {told}", UnaccountedWarning, stacklevel=3)
-
-
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Whatever goes wrong becomes an InputError that names the model."""
-    try:
-        with naming(name):
-            yield
-    except InputError:
-        raise
-    except Exception as error:  # what the libraries raise for a checkpoint that they do not understand is open-ended
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        if isinstance(error, MemoryError) or any(word in reason.lower() for word in OUT_OF_MEMORY):
-            raise InputError(
-                f"model {name!r}: out of memory while it was loaded ({reason}); expected room for its weights: close "
-                "other programs, or serve it elsewhere and give --base_url"
-            ) from None
-        raise InputError(
-            f"model {name!r}: not loadable as an image-text-to-text model of transformers {transformers.__version__} "
-            f"({reason}); expected one that needs no code of its own: choose another, or serve it and give --base_url"
-        ) from error
