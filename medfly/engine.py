@@ -27,17 +27,16 @@ from medfly.dragonfly import DragonflyForCausalLM, DragonflyProcessor
 from medfly.dragonfly.hashes import model_hash
 from medfly.dragonfly.loading import load_pretrained
 from medfly.evidence import Wanted, checked
-from medfly.evidence.attribution import METHOD, crop_scores
-from medfly.evidence.occlusion import Occluder, quadrants
+from medfly.evidence.attribution import log_probability
+from medfly.evidence.explaining import explain, occluder
+from medfly.evidence.occlusion import Occluder, beginning
 from medfly.generation import Generated, Streamer, ended, greedy
-from medfly.geometry import LEVELS, Pyramid, sources
+from medfly.geometry import LEVELS, Pyramid
 from medfly.provenance import provenance
 from medfly.types import (
     Answer,
-    Evidence,
     InputError,
     Level,
-    Region,
     Sample,
     Scan,
     Tile,
@@ -197,24 +196,28 @@ class MedFly:
         levels: Sequence[Level] = LEVELS,
         batch_size: int = 16,
         max_new_tokens: int = 64,
+        evidence: Wanted = False,
     ) -> Iterator[Answer]:
-        """Answer samples in their order, evidence left out; questions about one image that stand side by side share it.
+        """Answer samples in their order; questions about one image that stand side by side share it.
 
         batch_size: as many of them are generated together; it never changes an answer in fp32. What is in a batch
             depends on the samples from this image's first on, and on nothing before.
         Raises InputError with the id of the question that cannot be answered.
         """
+        checked(evidence)
         groups: Iterator[list[Sample]] = (list(group) for _, group in groupby(samples, key=lambda s: s.image))
         # The next picture is read and cut while the model is busy with this one.
         with closing(ahead(partial(self._opened, group, levels) for group in groups)) as opened:
             for group, view in opened:
-                yield from self._group(group, view, batch_size, max_new_tokens)
+                yield from self._group(group, view, batch_size, max_new_tokens, evidence)
 
     def _opened(self, samples: list[Sample], levels: Sequence[Level]) -> tuple[list[Sample], View]:
         with naming_question(samples[0]):
             return samples, self.view(samples[0].scan(), levels=levels)
 
-    def _group(self, samples: list[Sample], view: View, batch_size: int, limit: int) -> Iterator[Answer]:
+    def _group(
+        self, samples: list[Sample], view: View, batch_size: int, limit: int, evidence: Wanted
+    ) -> Iterator[Answer]:
         """The answers to questions about one image."""
         prompts, positions = [], self.model.config.num_image_positions
         for sample in samples:
@@ -225,7 +228,7 @@ class MedFly:
             batch = slice(start, start + batch_size)
             results = self.generate(prefix, prompts[batch], limit)
             for sample, prompt, result in zip(samples[batch], prompts[batch], results, strict=True):
-                yield self.finish(prefix, sample.question, prompt, result, evidence=False)
+                yield self.finish(prefix, sample.question, prompt, result, evidence=evidence)
 
     def view(self, scan: Scan, *, window: AnyWindow = None, levels: Sequence[Level] = LEVELS) -> View:
         """What the model is shown of a scan. It needs no model and may run in another thread. Raises InputError."""
@@ -346,9 +349,31 @@ class MedFly:
             question=question,
             text=self.text(result.ids),
             confidence=result.confidence,
-            evidence=self._evidence(prefix, prompt, result.ids, evidence) if evidence else None,
+            evidence=explain(self.model, self.processor.tokens_per_crop, prefix, prompt, result.ids, evidence),
             provenance=prefix.provenance,
         )
+
+    @torch.inference_mode()
+    def log_probabilities(self, prefix: Prefix, prompt: list[int], answers: Sequence[str]) -> list[float]:
+        """log p(answer) in nats for each of these texts, end of turn included, instead of what would be generated."""
+        seen = prefix.positions.shape[1]
+        nothing = prefix.embeddings[:, seen:], prefix.positions[:, seen:]  # all of the image is in the cache
+        return [
+            log_probability(
+                self.model,
+                *nothing,
+                prefix.end,
+                prompt,
+                self.processor.answer_ids(answer),
+                beginning(prefix.cache, seen, 1),
+            ).item()
+            for answer in answers
+        ]
+
+    def occluder(self, prefix: Prefix, prompt: list[int], answer: str) -> Occluder:
+        """An answer to be read again with crops left out: see `Occluder.effects`; its crops are `prefix.crops`."""
+        ids = self.processor.answer_ids(answer)
+        return occluder(self.model, self.processor.tokens_per_crop, prefix, prompt, ids)
 
     def text(self, ids: list[int]) -> str:
         """The words of an answer's tokens, without the blanks around them."""
@@ -358,25 +383,3 @@ class MedFly:
     def _provenance(self, scan: Scan | None, window: AnyWindow, levels: Sequence[Level]) -> dict[str, Any]:
         precision = self.model.precision
         return provenance(scan, window, levels, model=self.name, model_hash=self.hash, precision=precision)
-
-    def _evidence(self, prefix: Prefix, prompt: list[int], answer: list[int], wanted: Wanted) -> Evidence | None:
-        if prefix.pyramid is None:
-            return None
-        spans, start = [], 0
-        for level, _ in prefix.crops:
-            length = self.processor.tokens_per_crop[level] + 1
-            spans.append((level, range(start, start + length)))
-            start += length
-        image, rest = (self.model, prefix.embeddings, prefix.positions), (spans, prefix.end, prompt, answer)
-        if wanted == "causal":
-            effects = Occluder(*image, prefix.cache, *rest).hierarchical(quadrants(prefix.pyramid, prefix.crops))
-            method, scores = effects.method, effects.scores
-        else:
-            method, scores = METHOD, crop_scores(*image, *rest)
-        regions = []
-        for (level, crop), score in zip(prefix.crops, scores, strict=True):
-            if score is None:
-                continue
-            box = prefix.pyramid.crop(level, crop).box
-            regions.append(Region(level, crop, box, score, sources(box, prefix.tiles)))
-        return Evidence(method, tuple(sorted(regions, key=lambda region: -region.score)))

@@ -303,11 +303,61 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Trust:
+    """Whether to rely on an answer, judged by what happened where the right answers were known.
+
+    likely_right: of answers like this one, the share that was right there, 0 … 1: about the model's answers, not a
+        probability of disease. None where this answer is unlike all that was seen there.
+    reasons: why the answer should be left to a person, in words; empty where it need not be.
+    options: of a closed question, the answers that cannot be ruled out at the stated coverage; None of other questions.
+    basis: what it was judged by, in words, with the stated risk and coverage.
+    """
+
+    likely_right: float | None
+    reasons: tuple[str, ...]
+    basis: str
+    options: tuple[str, ...] | None = None
+
+    @property
+    def deferred(self) -> bool:
+        return bool(self.reasons)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "deferred": self.deferred,
+            "reasons": list(self.reasons),
+            "likely_right": self.likely_right,
+            "options": None if self.options is None else list(self.options),
+            "basis": self.basis,
+        }
+
+
+@dataclass(frozen=True)
+class Variation:
+    """The same question once more, with the picture or the words changed in a way that should not change the answer.
+
+    kind: what was changed, such as "window"; name: exactly what, such as "zoom +2 %". question: as it was put.
+    same: whether it says the same; where left and right were exchanged, after they were exchanged back.
+    """
+
+    kind: str
+    name: str
+    question: str
+    text: str
+    confidence: float | None
+    same: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
 class Answer:
     """What came out, with all that is needed to say where it came from.
 
     confidence: the geometric mean of the answer tokens' probabilities, end token included; it is not
         calibrated and not a probability of disease.
+    trust: None where the model has not been calibrated. variations: empty where none were asked.
     provenance: input hash, frame (a montage's in "frames"), window and its source, model and its hash, versions.
     """
 
@@ -316,6 +366,13 @@ class Answer:
     confidence: float | None = None
     evidence: Evidence | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    trust: Trust | None = None
+    variations: tuple[Variation, ...] = ()
+
+    @property
+    def flips(self) -> tuple[Variation, ...]:
+        """The variations that say something else."""
+        return tuple(variation for variation in self.variations if not variation.same)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as one JSON object, as `medfly ask --json` prints it."""
@@ -325,5 +382,7 @@ class Answer:
             "confidence": self.confidence,
             "evidence": [r.to_dict() for r in self.evidence.regions] if self.evidence else [],
             "evidence_method": self.evidence.method if self.evidence else None,
+            "trust": self.trust.to_dict() if self.trust else None,
+            "variations": [v.to_dict() for v in self.variations],
             "provenance": dict(self.provenance),
         }

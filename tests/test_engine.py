@@ -67,6 +67,36 @@ def test_prefix_reuse_equals_the_plain_path(fly: MedFly) -> None:
     assert again[0].ids == results[0].ids  # the prefix is as it was
 
 
+def test_an_answers_probability_is_that_of_the_plain_path(fly: MedFly) -> None:
+    scan, prompt = Noise(0)(), fly.processor.prompt_ids(QUESTIONS[0])
+    prefix = fly.read(scan)
+    pixels = fly.processor.image_processor(scan.display(), return_tensors="pt")["pixel_values"]
+    answers = ["yes", "no", "the left lung"]
+    found = fly.log_probabilities(prefix, prompt, answers)
+    for answer, log in zip(answers, found, strict=True):
+        ids = fly.processor.answer_ids(answer)
+        whole = torch.tensor([fly.processor.image_ids() + prompt + ids])
+        with torch.inference_mode():
+            logs = fly.model(input_ids=whole, pixel_values=pixels).logits[0].log_softmax(-1)
+        start = whole.shape[1] - len(ids) - 1
+        assert log == pytest.approx(sum(float(logs[start + i, token]) for i, token in enumerate(ids)), abs=1e-4)
+    assert fly.log_probabilities(prefix, prompt, answers) == found  # the prefix is as it was
+    whole_answer = fly.occluder(prefix, prompt, answers[0]).effects([()])
+    assert whole_answer == [0.0]
+
+
+def test_many_answers_carry_evidence_where_it_is_wanted(fly: MedFly) -> None:
+    first = samples()[:2]
+    for wanted in (True, "causal_all"):
+        answers = list(fly.answer(first, max_new_tokens=2, evidence=wanted))
+        for sample, answer in zip(first, answers, strict=True):
+            alone = fly.ask(sample.scan(), sample.question, max_new_tokens=2, evidence=wanted).evidence
+            assert answer.evidence is not None and alone is not None
+            assert answer.evidence.method == alone.method and len(answer.evidence.regions) == 41
+            mine = {(r.level, r.crop): r.score for r in answer.evidence.regions}
+            assert mine == pytest.approx({(r.level, r.crop): r.score for r in alone.regions}, abs=1e-4)
+
+
 def samples() -> list[Sample]:
     """Seven questions about three images, two of them coming back."""
     order = [0, 0, 1, 2, 2, 0, 1]

@@ -125,7 +125,7 @@ class Occluder:
         return batches
 
     def _first(self, crops: Sequence[int]) -> int:
-        return min(self.crops[crop][1].start for crop in crops)
+        return min((self.crops[crop][1].start for crop in crops), default=self.positions.shape[1])
 
     def _dropped(self, crops: Sequence[int]) -> int:
         return sum(len(self.crops[crop][1]) for crop in crops)
