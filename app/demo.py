@@ -101,6 +101,7 @@ def _table(sections: Sequence[Section]) -> Table:
         table.add_row(Text(section.title, style="bold"))
         for answer in section.answers:
             confidence = "–" if answer.confidence is None else f"{answer.confidence:.2f}"
+            confidence += " deferred" if answer.trust and answer.trust.deferred else ""
             best = next((f"{r.level} {_short(r.box)}" for r in shown_regions(answer)), "–")
             table.add_row(Text(answer.question), Text(answer_line(answer), style="bold cyan"), confidence, best)
         table.add_section()

@@ -22,17 +22,31 @@ from data_adapters import read
 from medfly import drawing, wording
 from medfly.display import chosen_window, presets_for
 from medfly.geometry import size_in_mm
+from medfly.html import changes_table, heat_legend
 from medfly.types import Answer, InputError, Scan, Window
 
 MODEL = os.environ.get("MEDFLY_MODEL", "mini")  # set by `medfly app --model`
 UPLOAD, OWN, CUSTOM = "Upload a file", "The file's own", "Width / level"
+BOXES, HEAT = "Best crops", "Map of evidence"
+VARY = "Ask again under changes that should not matter"
+VARY_HELP = "Other windows, zoom, shift, JPEG, other words: some 15 pictures, each of which takes as long as an answer."
 VIEW, CROP = 720, 260
 FILES = {sample.title: sample for sample in SAMPLES if sample.window is None}
 STYLE = """<style>
 .medfly-banner { position: fixed; inset: auto 0 0 0; z-index: 1000000; padding: .35rem; text-align: center;
   font-weight: 600; background: #ffb066; color: #0d1117; }
 .medfly-answer { font-size: 2rem; font-weight: 600; line-height: 1.2; overflow-wrap: anywhere; }
+.medfly-answer.left { font-size: 1.25rem; font-weight: 400; opacity: .75; }
 .medfly-question { opacity: .75; overflow-wrap: anywhere; }
+.medfly-deferred, .medfly-changed { padding: .5rem .7rem; border-radius: .4rem; background: #ffb066; color: #0d1117; }
+.medfly-deferred b { font-size: 1.25rem; }
+.medfly-changes table { border-collapse: collapse; font-size: .85rem; }
+.medfly-changes th, .medfly-changes td { padding: .1rem .8rem .1rem 0; text-align: left; vertical-align: top; }
+.medfly-changes td:first-child { white-space: nowrap; }
+.medfly-changes .warning { font-weight: 700; }
+.medfly-heat { font-size: .85rem; }
+.medfly-heat .scale { display: flex; align-items: center; gap: .4rem; }
+.medfly-heat .ramp { flex: 0 1 12rem; height: .7rem; }
 </style>"""
 
 
@@ -106,12 +120,14 @@ def ask(scan: Scan, window: Window | str | None) -> None:
         question = st.text_input(
             "Question", placeholder="Which part of the body does this image belong to?", key="question"
         )
+        vary = st.checkbox(VARY, help=VARY_HELP, key="vary")
         asked = st.form_submit_button("Ask", type="primary")
     shown = (scan.input_hash, scan.frame, window)
     if asked:
         st.session_state.pop("answer", None)
         with st.spinner("Looking …"):
-            st.session_state["answer"] = shown, load_model(MODEL).ask(scan, question, window=window)
+            answer = load_model(MODEL).ask(scan, question, window=window)
+        st.session_state["answer"] = shown, varied(answer, scan, window) if vary else answer
     about, answer = st.session_state.get("answer", (None, None))
     picture = scan.display(window)
     left, right = st.columns([3, 2], gap="large")
@@ -119,9 +135,47 @@ def ask(scan: Scan, window: Window | str | None) -> None:
         left.image(enlarged(picture, (), scan), width="content")
         right.caption("The answer appears here, with the zoom crops that counted most.")
         return
-    left.image(enlarged(picture, drawing.shown_regions(answer), scan), width="content")
+    with left:
+        show_picture(answer, scan, picture)
     with right:
         show(answer, scan, picture)
+
+
+def varied(answer: Answer, scan: Scan, window: Window | str | None) -> Answer:
+    """The answer with what the model says under changes that should not matter. Raises InputError."""
+    from medfly.sensitivity import reads, with_variations
+
+    count, done = reads(scan, [answer.question], window), 0
+    bar = st.progress(0.0, text="Looking at changed pictures …")
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        bar.progress(min(done / count, 1.0), text=f"Looking at changed pictures … {done} of {count}")
+
+    (answer,) = with_variations(load_model(MODEL), scan, [answer], window=window, advance=advance)
+    bar.empty()
+    return answer
+
+
+def show_picture(answer: Answer, scan: Scan, picture: np.ndarray) -> None:
+    """The scan with the best crops' boxes, or with the map of evidence in the opacity of the reader's choice."""
+    shares = drawing.answer_map(answer, picture)
+    found = drawing.spread(shares)
+    if found is None or not found.placed:
+        st.image(enlarged(picture, drawing.shown_regions(answer), scan), width="content")
+        if found is not None:
+            st.caption(plain(found.line))
+        return
+    choice = st.radio("Show", [BOXES, HEAT], horizontal=True, label_visibility="collapsed", key="overlay")
+    if choice == BOXES:
+        st.image(enlarged(picture, drawing.shown_regions(answer), scan), width="content")
+        return
+    opacity = st.slider("Opacity of the map", 0.0, 1.0, drawing.OPACITY, key="opacity")
+    aspect = scan.pixel_aspect
+    scale = drawing.fitted(picture, VIEW, aspect)
+    st.image(drawing.heat(picture, shares, opacity, scale=scale, aspect=aspect), width="content")
+    st.html(f'<div class="medfly-heat">{heat_legend(found, opacity)}</div>')
 
 
 def enlarged(picture: np.ndarray, regions: tuple[medfly.Region, ...], scan: Scan) -> Image.Image:
@@ -130,10 +184,22 @@ def enlarged(picture: np.ndarray, regions: tuple[medfly.Region, ...], scan: Scan
 
 
 def show(answer: Answer, scan: Scan, picture: np.ndarray) -> None:
-    """Answer, confidence, crops, provenance and downloads."""
+    """Answer, whether it is deferred, how far to rely on it, crops, changes, provenance and downloads."""
     st.html(f'<div class="medfly-question">{escape(answer.question)}</div>')
-    st.html(f'<div class="medfly-answer">{escape(wording.answer_line(answer))}</div>')
-    st.progress(min(max(answer.confidence or 0.0, 0.0), 1.0), text=plain(wording.confidence_line(answer)))
+    deferral = [escape(line) for line in wording.deferral_lines(answer)]
+    if deferral:
+        st.html(f'<div class="medfly-deferred" role="note"><b>⚠ {deferral[0]}</b><br>{"<br>".join(deferral[1:])}</div>')
+    said = escape(wording.answer_line(answer))
+    st.html(f'<div class="medfly-answer{" left" if deferral else ""}">{said}</div>')
+    first, *others = wording.trust_lines(answer)
+    share = wording.bar_share(answer)
+    if share is None:
+        st.caption(plain(first))
+    else:
+        st.progress(share, text=plain(first))
+    for line in others:
+        st.caption(plain(line))
+    show_changes(answer)
     regions = drawing.shown_regions(answer)
     for rank, (column, region) in enumerate(zip(st.columns(max(len(regions), 1)), regions, strict=False), 1):
         size = wording.millimetre_line(size_in_mm(region.box, scan.spacing))
@@ -151,6 +217,19 @@ def show(answer: Answer, scan: Scan, picture: np.ndarray) -> None:
     name = f"medfly-{scan.input_hash[:12]}"
     st.download_button("Picture", stream.getvalue(), f"{name}.png", "image/png")
     st.download_button("JSON", json.dumps(answer.to_dict(), indent=2), f"{name}.json", "application/json")
+
+
+def show_changes(answer: Answer) -> None:
+    """Whether the answer changed under changes that should not matter; all of them in a fold."""
+    line = wording.variations_line(answer)
+    if line is None:
+        return
+    if answer.flips:
+        st.html(f'<div class="medfly-changed" role="note">⚠ {escape(line)}</div>')
+    else:
+        st.caption(plain(line))
+    with st.expander("All changes"):
+        st.html(f'<div class="medfly-changes">{changes_table(answer)}</div>')
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -1,221 +1,205 @@
-"""Does the evidence point at the structure that the question is about? SLAKE's boxes are the judge.
-
-    python -m benchmarks.grounding --model mini --data SLAKE --split validate [--limit N] [--every N] --output_path DIR
+"""Does the evidence point at the structure that the question is about? The report of the tasks that score evidence.
 
 The measures of benchmarks.localisation, each beside a prior centred on the image, chance, and the low crop alone, which
-is the whole image. A question's boxes are taken as one area, their union. Rows are written image by image, and a run
-that was killed goes on where it stopped. This module knows a model as something that can be asked, and from
-data_adapters.grounding which question belongs to which boxes. A box says where a structure is, not what must be looked
-at to answer: where a question is answered from the surroundings, a good map may score low.
+is the whole image. A question's boxes are taken as one area, their union. This module knows results whose samples
+carry a data_adapters.slake_boxes.Target; it knows no model and no file. A box says where a structure is, not what must
+be looked at to answer: where a question is answered from the surroundings, a good map may score low.
 
-Shapes: H rows, W columns. Boxes in source pixels, half-open.
+Boxes in source pixels, half-open.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
-
-from benchmarks.localisation import MAP, MEASURES, PRIOR_WIDTH, measure
-from benchmarks.predictions import write_json
+from benchmarks.localisation import MAP, MEASURES, PRIOR_WIDTH, TOP_LEVELS, measure
 from benchmarks.progress import progress
-from benchmarks.protocols.exact import normalised_exact_match
-from benchmarks.statistics import paired_difference, proportion
-from benchmarks.tasks import get_task
-from medfly.types import Answer, InputError, Sample, Scan
-
-if TYPE_CHECKING:
-    from data_adapters.grounding import Match
+from benchmarks.protocols.exact import NORMALISED, normalised_exact_match
+from benchmarks.results import Result
+from benchmarks.scores import SEED, limits, percent
+from benchmarks.statistics import LEVEL, METHOD, RESAMPLES, paired_difference, proportion
+from benchmarks.tables import NONE, Cell, Grid, interval, one_decimal, signed
+from data_adapters.slake_boxes import KINDS, TARGET, Target
+from medfly.types import InputError
+from medfly.wording import RESEARCH_USE
 
 SUBJECTS = ("model", "centre", "random", "low")
+AGAINST = ("centre", "random")
 SIZES = {"under 5 %": (0.0, 0.05), "5 to 20 %": (0.05, 0.2), "over 20 %": (0.2, 1.1)}
-ROWS, RUN, TABLE = "grounding.jsonl", "grounding.json", "grounding.md"
+"""The boxes' share of the picture."""
+TITLES = {"pointing": "pointing game", "energy": "energy inside the box", "iou": "IoU of the top region"}
+MEANING = {
+    "pointing": "How often the map's maximum lies in the box.",
+    "energy": "The share of the map that lies in the box.",
+    "iou": "Of the box with the best medium or the best high crop, whichever fits better.",
+}
+EXAMPLES = 5
+OUTSIDE = 1e-3
+"""So many pixels may a crop's box reach beyond the picture: rounding."""
+
+Row = Mapping[str, Any]
+Counts = Mapping[str, Mapping[str, int] | None]
 
 
-class Asked(Protocol):
-    """What is needed of a model: its name, a hash that changes with its answers, and answers with evidence."""
+def grounding_report(results: Sequence[Result], counts: Counts, *, cut: tuple[int, int] = (0, 0)) -> dict[str, Any]:
+    """The results' evidence against the boxes of their questions, as scores.json holds it; all figures in percent.
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def hash(self) -> str: ...
-    def ask(self, scan: Scan, question: list[str]) -> list[Answer]: ...
+    counts: split → KINDS → questions; None for a split that could not be read. cut: how many boxes of the evaluated
+    split were clipped to their picture, and left out as they hold no pixel of it.
 
-
-def run(fly: Asked, targets: Sequence[tuple[Sample, Match]], folder: Path, **asked: Any) -> list[dict[str, Any]]:
-    """Ask every question that has no row in the folder yet; all rows, in the order of `targets`.
-
-    asked: what else tells this run from another. Raises InputError where the folder holds another run.
+    Keys: questions, several (of them about several structures), images; methods: how the evidence was made → answers;
+    map, prior; interval: how intervals were made; counts; clipped, left_out; groups: "all", by whether
+    the answer is right (normalised exact match) and by the boxes' share of the picture → `_group`; a group
+    without questions is not in.
+    Raises InputError for answers without evidence, or with evidence that is not about their picture.
     """
-    record = {"model": fly.name, "hash": fly.hash, "map": MAP, "prior": PRIOR_WIDTH, **asked}
-    _claim(folder, record)
-    rows = _read(folder / ROWS)
-    todo = [target for target in targets if target[0].id not in rows]
-    with (folder / ROWS).open("a", encoding="utf-8") as file, progress("grounding", len(targets), len(rows)) as advance:
-        for _, group in groupby(todo, key=lambda target: target[0].image):
-            for row in _rows(fly, list(group)):
-                rows[row["id"]] = row
-                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-                advance()
-            file.flush()
-    return [rows[sample.id] for sample, _ in targets]
+    _check(results)
+    with progress("scoring evidence", len(results)) as advance:
+        rows = []
+        for result in results:
+            rows.append(_row(result))
+            advance()
+    methods = [row["method"] for row in rows]
+    return {
+        "questions": len(rows),
+        "several": sum(row["structures"] > 1 for row in rows),
+        "images": len({row["cluster"] for row in rows}),
+        "methods": {method: methods.count(method) for method in sorted(set(methods))},
+        "map": MAP,
+        "prior": PRIOR_WIDTH,
+        "interval": {"level": LEVEL, "method": METHOD, "resamples": RESAMPLES, "seed": SEED},
+        "counts": {split: None if found is None else dict(found) for split, found in counts.items()},
+        "clipped": cut[0],
+        "left_out": cut[1],
+        "groups": {name: _group(chosen) for name, chosen in _groups(rows).items() if chosen},
+    }
 
 
-def _claim(folder: Path, record: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / RUN
-    if not path.exists():
-        write_json(path, record)
-    elif json.loads(path.read_text("utf-8")) != record:
-        raise InputError(f"{folder}: found another run's {RUN}; expected this one's: choose another --output_path")
+def _check(results: Sequence[Result]) -> None:
+    """Raises InputError unless every answer has evidence that its picture and the measures allow."""
+    lacking = [result for result in results if result.evidence is None]
+    _refuse(lacking, results, "without usable evidence", "its regions, as `medfly eval` writes them")
+    beside = [result for result in results if not _fits(result)]
+    _refuse(beside, results, "whose regions are not of their picture", "boxes within it, medium or high among them")
 
 
-def _read(path: Path) -> dict[int | str, dict[str, Any]]:
-    """The finished rows by id. A last line that a kill cut short is taken off the file."""
-    data = path.read_bytes() if path.exists() else b""
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        path.write_bytes(whole)
-    return {row["id"]: row for row in map(json.loads, whole.splitlines())}
+def _refuse(at_fault: Sequence[Result], results: Sequence[Result], what: str, expected: str) -> None:
+    if at_fault:
+        first = ", ".join(str(result.sample.id)[:40] for result in at_fault[:EXAMPLES])
+        raise InputError(
+            f"found {len(at_fault):,} of {len(results):,} answers {what} (first: {first}); expected with each "
+            f"{expected}: ask again with `medfly eval`"
+        )
 
 
-def _rows(fly: Asked, group: Sequence[tuple[Sample, Match]]) -> Iterator[dict[str, Any]]:
-    """The rows of one image's questions."""
-    scan = group[0][0].scan()
-    answers = fly.ask(scan, [sample.question for sample, _ in group])
-    for (sample, target), answer in zip(group, answers, strict=True):
-        assert answer.evidence is not None  # of an image there always is
-        yield {
-            "id": sample.id,
-            "image": sample.image,
-            "labels": list(target.labels),
-            "structures": target.structures,
-            "named_by": target.by,
-            "method": answer.evidence.method,
-            "right": normalised_exact_match(answer.text, sample.answer or ""),
-            **measure(answer.evidence.regions, target.boxes, scan.size),
-        }
+def _fits(result: Result) -> bool:
+    """Whether there are crops to be ranked, and all lie within the picture."""
+    width, height = _target(result).size
+    regions = result.evidence.regions if result.evidence else ()
+    within = all(
+        min(r.box) >= -OUTSIDE and r.box[2] <= width + OUTSIDE and r.box[3] <= height + OUTSIDE for r in regions
+    )
+    return within and any(region.level in TOP_LEVELS for region in regions)
 
 
-def markdown(rows: Sequence[Mapping[str, Any]], counts: Mapping[str, Mapping[str, int]]) -> str:
-    """What was matched per split, and the measures of all, of right and wrong answers, and by size of the structure."""
-    lines = _count_table(counts)
-    several = sum(row["structures"] > 1 for row in rows)
-    methods = "; ".join(sorted({row["method"] for row in rows}))
-    lines += [
-        "",
-        f"Percent, 95 % interval by image; {len(rows)} questions, {several} of them about several structures (their "
-        f"boxes taken as one area). Evidence: {methods}. Map: {MAP}. Centre: a Gaussian "
-        f"with {PRIOR_WIDTH} of each side as its deviation.",
-        "",
-        "| questions | n (images) | measure | model | centre | random | low crop | model − centre | model − random |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name, chosen in _groups(rows).items():
-        lines += [_line(name, measured, chosen) for measured in MEASURES] if chosen else []
-    return "\n".join(lines) + "\n"
+def _target(result: Result) -> Target:
+    return result.sample.metadata[TARGET]
 
 
-def _count_table(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    kinds = list(dict.fromkeys(kind for split in counts.values() for kind in split))
-    lines = [f"| questions | {' | '.join(counts)} |", f"|---|{'---|' * len(counts)}"]
-    return lines + [f"| {kind} | {' | '.join(str(one.get(kind, 0)) for one in counts.values())} |" for kind in kinds]
+def _row(result: Result) -> dict[str, Any]:
+    """One question, measured: what `measure` gives, and what it is grouped by."""
+    assert result.evidence is not None  # checked
+    target = _target(result)
+    return {
+        "cluster": result.cluster,
+        "structures": target.match.structures,
+        "method": result.evidence.method,
+        "right": bool(normalised_exact_match(result.prediction, result.sample.answer or "")),
+        **measure(result.evidence.regions, target.match.boxes, target.size),
+    }
 
 
-def _groups(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+def _groups(rows: Sequence[Row]) -> dict[str, list[Row]]:
     groups = {"all": list(rows), "answered right": [r for r in rows if r["right"]]}
     groups["answered wrong"] = [r for r in rows if not r["right"]]
     return groups | {name: [r for r in rows if low <= r["share"] < high] for name, (low, high) in SIZES.items()}
 
 
-def _line(name: str, measured: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    images = [row["image"] for row in rows]
-    values = {subject: [row[subject][measured] for row in rows] for subject in SUBJECTS}
-    cells = [_interval(proportion(values["model"], images))]
-    cells += [f"{100 * np.mean(values[subject]):.1f}" for subject in SUBJECTS[1:]]
-    cells += [_interval(paired_difference(values["model"], values[s], images), "+") for s in ("centre", "random")]
-    return f"| {name} | {len(rows)} ({len(set(images))}) | {measured} | {' | '.join(cells)} |"
+def _group(rows: Sequence[Row]) -> dict[str, Any]:
+    """questions, images, and measures: measure → subject → percent, low, high; "model minus SUBJECT" → points, low,
+    high. low and high are None where the rows cannot give them."""
+    clusters = [row["cluster"] for row in rows]
+    measures = {}
+    for name in MEASURES:
+        values = {subject: [row[subject][name] for row in rows] for subject in SUBJECTS}
+        found = {subject: proportion(values[subject], clusters, seed=SEED) for subject in SUBJECTS}
+        differences = {one: paired_difference(values["model"], values[one], clusters, seed=SEED) for one in AGAINST}
+        measures[name] = {one: {"percent": percent(f.value), **limits(f)} for one, f in found.items()}
+        measures[name] |= {
+            f"model minus {one}": {"points": percent(f.value), **limits(f)} for one, f in differences.items()
+        }
+    return {"questions": len(rows), "images": len(set(clusters)), "measures": measures}
 
 
-def _interval(found: Any, sign: str = "") -> str:
-    if found.low is None:
-        return f"{100 * found.value:{sign}.1f}"
-    return f"{100 * found.value:{sign}.1f} [{100 * found.low:{sign}.1f}, {100 * found.high:{sign}.1f}]"
-
-
-def targets_of(folder: Path, samples: Iterable[Sample]) -> tuple[list[tuple[Sample, Match]], dict[str, int]]:
-    """The questions that have boxes, in their order, and how many there were of each kind, boxes cut among them."""
-    from data_adapters.grounding import REASONS, Detections, Match, detections, match
-
-    counts: dict[str, int] = dict.fromkeys(
-        ("matched by the question", "matched by the answer", "of these several structures"), 0
+def grounding_grids(report: Mapping[str, Any], title: str, remarks: Sequence[str] = ()) -> tuple[Grid, ...]:
+    """One table a measure, and what was matched, for benchmarks.tables to render. remarks: to be read first."""
+    captions: dict[str, tuple[str, ...]] = {name: (MEANING[name],) for name in MEASURES}
+    captions[MEASURES[0]] = (*remarks, MEANING[MEASURES[0]], *_how(report))
+    headings = ("questions", "model", "centre", "random", "low crop")
+    grids = tuple(
+        Grid(
+            f"{title}, {TITLES[name]}",
+            headings,
+            tuple(_cells(label, group, name) for label, group in report["groups"].items()),
+            (*captions[name], f"{RESEARCH_USE}."),
+        )
+        for name in MEASURES
     )
-    counts.update(dict.fromkeys((*REASONS, "boxes clipped", "boxes left out"), 0))
-    found: dict[str, Detections] = {}
-    targets = []
-    for sample in samples:
-        if sample.image not in found:
-            found[sample.image] = one = detections(folder, sample.image, sample.scan().size)
-            counts["boxes clipped"] += one.clipped
-            counts["boxes left out"] += one.empty
-        matched = match(sample, found[sample.image])
-        if isinstance(matched, Match):
-            targets.append((sample, matched))
-            counts[f"matched by the {matched.by}"] += 1
-            counts["of these several structures"] += matched.structures > 1
-        else:
-            counts[matched] += 1
-    return targets, counts
+    return (*grids, _count_grid(report, title))
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.grounding", description="Evidence against boxes.")
-    parser.add_argument("--model", required=True, help="a model folder, or a built-in name such as mini")
-    parser.add_argument("--data", required=True, type=Path, help="the SLAKE folder, with its detection.json files")
-    parser.add_argument("--split", default="validate", help="which questions are asked (%(default)s)")
-    parser.add_argument("--limit", type=int, help="only the first so many matched questions")
-    parser.add_argument("--every", type=int, default=1, help="only every n-th image that has a matched question")
-    parser.add_argument("--output_path", required=True, type=Path, help=f"where {ROWS} and {TABLE} go")
-    return parser.parse_args(arguments)
+def _how(report: Mapping[str, Any]) -> tuple[str, ...]:
+    how, methods = report["interval"], list(report["methods"])
+    more = f" and {len(methods) - 1} more ways" if len(methods) > 1 else ""
+    return (
+        f"Percent; {report['questions']} questions about {report['images']} images, {report['several']} of them about "
+        "several structures, whose boxes are taken as one area. Right and wrong: by "
+        f"{NORMALISED.title}. Percentages under “questions”: the boxes' share of the picture.",
+        f"Evidence: {methods[0]}{more}. Map: {report['map']}. Centre: a Gaussian with {report['prior']:g} of each side "
+        "as its deviation. Random: any place, any crop. Low crop: the whole picture.",
+        "Below centre and random: the model's difference from them.",
+        f"{100 * how['level']:.0f} % intervals, of the model and of its differences: "
+        f"{how['method']}, {how['resamples']:,} resamples of images, seed {how['seed']}.",
+    )
 
 
-def _chosen(targets: list[tuple[Sample, Match]], every: int, limit: int | None) -> list[tuple[Sample, Match]]:
-    if every < 1 or (limit is not None and limit < 1):
-        raise InputError(f"found --every {every} --limit {limit}; expected at least 1: correct them")
-    images = list(dict.fromkeys(sample.image for sample, _ in targets))[::every]
-    chosen = [target for target in targets if target[0].image in set(images)][:limit]
-    if not chosen:
-        raise InputError("found no question that names a boxed structure; expected at least 1: take another split")
-    return chosen
+def _cells(label: str, group: Mapping[str, Any], name: str) -> tuple[Cell, ...]:
+    found = group["measures"][name]
+    first = (label, f"{group['questions']} questions", f"{group['images']} images")
+    return first, *(_cell(found, subject) for subject in SUBJECTS)
 
 
-def main(arguments: Sequence[str] | None = None, load: Callable[[str], Asked] | None = None) -> int:
-    """The command. Returns the exit status: 0 done, 2 the user's input was at fault. load: in medfly's place."""
-    options = _options(arguments)
-    try:
-        task = get_task("slake")
-        dataset, split = task.open(options.data), task.split_of(options.split)
-        splits = [one for one in dataset.splits() if one != "test" or one == split]
-        found = {one: targets_of(options.data, dataset.samples(one)) for one in dict.fromkeys((*splits, split))}
-        chosen = _chosen(found[split][0], options.every, options.limit)
-        if load is None:
-            from medfly import load  # brings torch in: only once the data are known to be there
-        rows = run(load(options.model), chosen, options.output_path, split=split, questions=[s.id for s, _ in chosen])
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    table = markdown(rows, {one: counts for one, (_, counts) in found.items()})
-    (options.output_path / TABLE).write_text(table, encoding="utf-8")
-    print(table, end="")
-    return 0
+def _cell(found: Mapping[str, Any], subject: str) -> Cell:
+    """The percentage; of the model its interval; of those it is compared with its difference from them."""
+    shown = one_decimal(found[subject]["percent"])
+    if subject == "model":
+        return shown, interval(found[subject])
+    if subject in AGAINST:
+        difference = found[f"model minus {subject}"]
+        return shown, signed(difference["points"]), interval(difference)
+    return (shown,)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _count_grid(report: Mapping[str, Any], title: str) -> Grid:
+    counts = report["counts"]
+    rows = tuple(
+        ((kind,), *((NONE if found is None else f"{found[kind]:,}",) for found in counts.values())) for kind in KINDS
+    )
+    caption = (
+        "Asked are those matched to a box, and no others, for the reasons told.",
+        f"Of the evaluated split's boxes {report['clipped']:,} were cut to their picture, {report['left_out']:,} hold "
+        "no pixel of it and were left out.",
+    )
+    unread = (f"{NONE}: could not be read.",) if None in counts.values() else ()
+    return Grid(f"{title}, questions by split", ("questions", *counts), rows, (*caption, *unread))

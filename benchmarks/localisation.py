@@ -37,8 +37,14 @@ def saliency(regions: Sequence[Region], size: tuple[int, int]) -> np.ndarray:
 
 def centre_prior(size: tuple[int, int]) -> np.ndarray:
     """[H, W]: a Gaussian centred on the image, PRIOR_WIDTH of each side wide. size: (width, height)."""
-    across, down = (((np.arange(side) + 0.5) / side - 0.5) / PRIOR_WIDTH for side in size)
-    return np.exp(-(down[:, None] ** 2 + across[None] ** 2) / 2)
+    across, down = _prior_sides(size)
+    return down[:, None] * across[None]
+
+
+def _prior_sides(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The prior is the product of these two: [W] and [H]."""
+    across, down = (np.exp(-((((np.arange(n) + 0.5) / n - 0.5) / PRIOR_WIDTH) ** 2) / 2) for n in size)
+    return across, down
 
 
 def area(box: Box) -> float:
@@ -47,11 +53,17 @@ def area(box: Box) -> float:
 
 def cover(box: Box, size: tuple[int, int]) -> np.ndarray:
     """[H, W] in 0 … 1: how much of each pixel [i, i + 1) lies in the box. Edges of crops fall between pixels."""
+    across, down = _cover_sides(box, size)
+    return down[:, None] * across[None]
+
+
+def _cover_sides(box: Box, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """`cover` is the product of these two: [W] and [H]."""
     across, down = (
         np.clip(np.minimum(np.arange(side) + 1, high) - np.maximum(np.arange(side), low), 0, 1)
         for low, high, side in ((box[0], box[2], size[0]), (box[1], box[3], size[1]))
     )
-    return down[:, None] * across[None]
+    return across, down
 
 
 def mask_of(boxes: Iterable[Box], size: tuple[int, int]) -> np.ndarray:
@@ -76,8 +88,10 @@ def energy(saliency_map: np.ndarray, mask: np.ndarray) -> float:
 
 def iou(box: Box, mask: np.ndarray) -> float:
     """Intersection over union of a box within the image and a mask."""
-    size = (mask.shape[1], mask.shape[0])
-    both = float(cover(box, size)[mask].sum())
+    across, down = _cover_sides(box, (mask.shape[1], mask.shape[0]))
+    columns, rows = across.nonzero()[0], down.nonzero()[0]  # of a small crop most are 0
+    x, y = slice(columns[0], columns[-1] + 1), slice(rows[0], rows[-1] + 1)
+    both = float(down[y] @ mask[y, x] @ across[x])
     return both / (area(box) + float(mask.sum()) - both)
 
 
@@ -115,7 +129,7 @@ def measure(regions: Sequence[Region], boxes: Sequence[Box], size: tuple[int, in
     if not share:
         raise ValueError(f"boxes with a pixel in them expected, got {list(boxes)}")
     found, prior = saliency(regions, size), centre_prior(size)
-    central = [_scored(r, float((prior * cover(r.box, size)).sum()) / area(r.box)) for r in regions]
+    central = [_scored(region, _prior_within(region.box, size)) for region in regions]
     whole = iou((0.0, 0.0, float(size[0]), float(size[1])), mask)
     return {
         "share": share,
@@ -124,6 +138,12 @@ def measure(regions: Sequence[Region], boxes: Sequence[Box], size: tuple[int, in
         "random": _three(share, share, top_iou([_scored(region, 0.0) for region in regions], mask)),
         "low": _three(share, share, whole),
     }
+
+
+def _prior_within(box: Box, size: tuple[int, int]) -> float:
+    """The centre prior's mean over the box."""
+    (across, down), (prior_across, prior_down) = _cover_sides(box, size), _prior_sides(size)
+    return float((across @ prior_across) * (down @ prior_down)) / area(box)
 
 
 def _scored(region: Region, score: float) -> Region:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks import plots, published, tables
+from benchmarks import calibration_tables, plots, published, tables
 from benchmarks.protocols.rule import GROUPS, Rule
 from benchmarks.results import Result
 from medfly import wording
@@ -107,6 +107,7 @@ def page(summary: Mapping[str, Any], mistakes: Sequence[Mistake] = (), worst: Se
         spreads=spreads(summary),
         remarks=tables.remarks(summary),
         method=tables.method(summary),
+        calibrated=calibration_tables.parts(summary),
         published=[_published(figures, summary) for figures in published.by_protocol(summary["published"])],
         mistakes=[_card(mistake, titles) for mistake in mistakes],
         worst=[_card(mistake, titles) for mistake in worst],
@@ -134,8 +135,11 @@ def _environment() -> Environment:
     environment.filters["known"] = lambda number: "unknown" if number is None else number
     environment.filters["flat"] = flat
     environment.filters["track"] = lambda group: _safe(plots.interval_line(group))
-    environment.filters["reliability"] = lambda bins: _safe(plots.reliability(bins))
-    environment.filters["risk_coverage"] = lambda points: _safe(plots.risk_coverage(points))
+    environment.filters["binned"] = lambda fitted: (fitted[0], fitted[1]["bins"])
+    environment.filters["reliability"] = lambda found: _safe(plots.reliability(found["bins"], found.get("calibrated")))
+    environment.filters["risk_coverage"] = lambda found: _safe(
+        plots.risk_coverage(found["risk_coverage"], found.get("risks"))
+    )
     return environment
 
 

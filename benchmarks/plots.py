@@ -74,10 +74,14 @@ def interval_line(group: Mapping[str, Any]) -> str:
     )
 
 
-def reliability(bins: Sequence[Mapping[str, Any]]) -> str:
+MARKS = {"temperature": "diamond", "isotonic": "ring"}
+
+
+def reliability(bins: Sequence[Mapping[str, Any]], calibrated: Mapping[str, Mapping[str, Any]] | None = None) -> str:
     """Accuracy against confidence, a dot a bin with its interval; a dot's area is the bin's share of the answers.
 
-    bins: the summary's calibration["bins"], all in 0 … 1. An empty bin is not drawn.
+    bins: the summary's calibration["bins"], all in 0 … 1. An empty bin is not drawn. calibrated: its "calibrated",
+    whose bins are drawn as hollow marks, with a key; their areas, too, are the shares of their own answers.
     """
     axes = Axes("confidence", "accuracy")
     drawn = [axes.line((0, 0), (1, 1), "diagonal")]
@@ -88,16 +92,49 @@ def reliability(bins: Sequence[Mapping[str, Any]]) -> str:
             start, end = (found["confidence"], found["accuracy_low"]), (found["confidence"], found["accuracy_high"])
             drawn.append(axes.line(start, end, "reach"))
         x, y = axes.at(found["confidence"], found["accuracy"])
-        drawn.append(f'<circle class="dot" cx="{x}" cy="{y}" r="{3 + 11 * math.sqrt(found["count"] / total):.1f}"/>')
+        drawn.append(f'<circle class="dot" cx="{x}" cy="{y}" r="{_radius(found, total):.1f}"/>')
+    for row, (name, fitted) in enumerate((calibrated or {}).items()):
+        drawn += _calibrated(axes, fitted["bins"], name, row)
     return axes.svg(drawn, "reliability diagram: accuracy against confidence, a dot a bin")
 
 
-def risk_coverage(points: Sequence[Mapping[str, Any]]) -> str:
+def _calibrated(axes: Axes, bins: Sequence[Mapping[str, Any]], name: str, row: int) -> list[str]:
+    """The hollow marks of a fit, and its row of the key."""
+    filled, kind = [b for b in bins if b["count"]], MARKS[name]
+    total = sum(b["count"] for b in filled)
+    return [
+        *(mark(kind, *axes.at(b["confidence"], b["accuracy"]), _radius(b, total)) for b in filled),
+        mark(kind, LEFT + 16, TOP + 14 + 18 * row, 5),
+        f'<text class="key" x="{LEFT + 28}" y="{TOP + 18 + 18 * row}">{name}</text>',
+    ]
+
+
+def _radius(found: Mapping[str, Any], total: int) -> float:
+    """Of a bin's mark, on the canvas."""
+    return 3 + 11 * math.sqrt(found["count"] / total)
+
+
+def mark(kind: str, x: float, y: float, radius: float) -> str:
+    """A hollow "ring" or "diamond" around a place on the canvas."""
+    if kind == "ring":
+        return f'<circle class="mark ring" cx="{x}" cy="{y}" r="{radius:.1f}"/>'
+    corners = ((x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y))
+    return f'<polygon class="mark {kind}" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in corners)}"/>'
+
+
+def risk_coverage(points: Sequence[Mapping[str, Any]], risks: Sequence[Mapping[str, Any]] | None = None) -> str:
     """The share of wrong answers among those kept, against the share kept, the most confident first.
 
-    points: the summary's calibration["risk_coverage"], all in 0 … 1.
+    points: the summary's calibration["risk_coverage"], all in 0 … 1. risks: its "risks", of which each that kept
+    anything is a diamond with the stated risk beside it.
     """
-    highest = max((point["risk"] for point in points), default=0.0)
+    kept = [one for one in risks or () if one["risk_found"] is not None]
+    highest = max((*(point["risk"] for point in points), *(one["risk_found"] for one in kept)), default=0.0)
     axes = Axes("coverage: share of questions answered", "risk: share wrong", max(math.ceil(highest * 20) / 20, 0.05))
     path = " ".join("{},{}".format(*axes.at(point["coverage"], point["risk"])) for point in points)
-    return axes.svg([f'<polyline class="curve" points="{path}"/>'], "risk against coverage")
+    drawn = [f'<polyline class="curve" points="{path}"/>']
+    for one in kept:
+        x, y = axes.at(one["coverage"], one["risk_found"])
+        label = f'<text class="key" x="{x}" y="{y + 20:.2f}" text-anchor="middle">≤ {100 * one["risk"]:.0f} %</text>'
+        drawn += [mark("diamond", x, y, 6), label]
+    return axes.svg(drawn, "risk against coverage")

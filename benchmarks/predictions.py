@@ -2,19 +2,23 @@
 
 Keys of a row, in this order: id, image, question, answer, answer_type, prediction, confidence. id is the data set's
 own, in its own JSON type; answer, answer_type and confidence may be null. Files by other tools may carry more keys.
+Of tasks that score evidence there is one more, evidence: {"method": …, "regions": [{"level", "crop", "box", "score"},
+…]}, the best first, as medfly.types.Evidence has them.
 This module knows the format; it knows no model and no scoring rule.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from medfly.types import Answer, InputError, Sample
+from medfly.types import Answer, Evidence, InputError, Level, Region, Sample
 from medfly.writing import whole
 
+REGION = ("level", "crop", "box", "score")
 KEYS = ("id", "image", "question", "answer", "answer_type", "prediction", "confidence")
 Row = Mapping[str, Any]
 
@@ -30,6 +34,38 @@ def to_row(sample: Sample, answer: Answer) -> dict[str, Any]:
         "prediction": answer.text,
         "confidence": None if answer.confidence is None else float(answer.confidence),
     }
+
+
+def with_evidence(row: Row, evidence: Evidence) -> dict[str, Any]:
+    """The row of a task that scores evidence."""
+    regions = [dict(zip(REGION, (r.level, r.crop, list(r.box), r.score), strict=True)) for r in evidence.regions]
+    return {**row, "evidence": {"method": evidence.method, "regions": regions}}
+
+
+def as_evidence(value: Any) -> Evidence | None:
+    """A row's "evidence"; None for what is none, whoever wrote it."""
+    if not isinstance(value, dict) or not isinstance(value.get("method"), str):
+        return None
+    found = value.get("regions")
+    regions = [_region(one) for one in found] if isinstance(found, list) else []
+    if None in regions or len({(one.level, one.crop) for one in regions if one}) != len(regions) or not regions:
+        return None
+    return Evidence(value["method"], tuple(one for one in regions if one))
+
+
+def _region(value: Any) -> Region | None:
+    if not isinstance(value, dict) or not set(REGION) <= value.keys():
+        return None
+    level, crop, box, score = (value[key] for key in REGION)
+    numbers = [*box, score] if isinstance(box, list) and len(box) == 4 else [None]
+    if level not in get_args(Level) or type(crop) is not int or crop < 0 or not all(map(_is_finite, numbers)):
+        return None
+    x0, y0, x1, y1 = map(float, box)
+    return Region(level, crop, (x0, y0, x1, y1), float(score)) if x0 < x1 and y0 < y1 else None
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def to_line(row: Row) -> str:

@@ -10,16 +10,20 @@ from dataclasses import dataclass
 
 from benchmarks.protocols.exact import normalise
 from benchmarks.protocols.rule import Item
-from medfly.types import Sample
+from medfly.types import Evidence, Sample
 
 
 @dataclass(frozen=True)
 class Result:
-    """prediction: the model's words, as they came. confidence: 0 … 1, None where the model gave none."""
+    """prediction: the model's words, as they came. confidence: 0 … 1, None where the model gave none.
+
+    evidence: of the tasks that score it; None where none came along.
+    """
 
     sample: Sample
     prediction: str
     confidence: float | None = None
+    evidence: Evidence | None = None
 
     @property
     def cluster(self) -> Hashable:

@@ -37,6 +37,7 @@ def run(
     batch_size: int = 1,
     max_new_tokens: int | None = None,
     threads: int | None = None,
+    evidence: str | None = None,
     share: Share | None = None,
 ) -> Path:
     """Answer all samples into `output_path/TASK_SPLIT/predictions.jsonl`; returns that folder.
@@ -45,6 +46,7 @@ def run(
     batch_size: as many questions of one image stand side by side and are written together; a model that asks several
         at a time must take no other number, so that its answers depend on the task alone.
     max_new_tokens, threads: what the model was told and computes with, for the record.
+    evidence: how the answers' evidence is made, which is then kept in their rows; None where it is not wanted.
     share: this process's part of the images, by default as the environment says. The first process waits for the
         others; to them the folder may still be incomplete on return.
     A folder of the same run is gone on with: what is answered in it is not asked again, and whether a run was killed
@@ -66,6 +68,8 @@ def run(
         batch_size=batch_size,
         max_new_tokens=max_new_tokens,
     )
+    if evidence is not None:
+        record["evidence"] = evidence
     claim(folder, record, made(share, threads) if share.rank == 0 else None)
     answered = Answered(folder, batches(questions, batch_size))
     todo = answered.own(share)
@@ -75,7 +79,7 @@ def run(
         left = sum(map(len, todo))
         total = len(questions) if share.world == 1 else left
         with (folder / share.file).open("ab") as file, progress(label, total, total - left) as advance:
-            _ask(answer, todo, prompt, file, advance)
+            _ask(answer, todo, prompt, partial(_line, evidence is not None), file, advance)
     if share.rank == 0:
         answered.join(partial(_wait, f"{task} {split}", len(questions), share))
     return folder
@@ -96,11 +100,20 @@ def read_results(folder: Path, samples: Sequence[Sample]) -> list[Result]:
             f"{folder}: found answers to {len(rows)} questions that are not the {len(samples)} asked; expected this "
             "run's: remove this folder to start again"
         )
-    return [Result(s, rows[s.id]["prediction"], rows[s.id].get("confidence")) for s in samples]
+    return [_result(sample, rows[sample.id]) for sample in samples]
+
+
+def _result(sample: Sample, row: predictions.Row) -> Result:
+    return Result(sample, row["prediction"], row.get("confidence"), predictions.as_evidence(row.get("evidence")))
 
 
 def _ask(
-    answer: AnswerFunction, todo: Sequence[Batch], prompt: Prompt, file: BinaryIO, advance: Callable[[], None]
+    answer: AnswerFunction,
+    todo: Sequence[Batch],
+    prompt: Prompt,
+    line: Callable[[Sample, Sample, Answer], str],
+    file: BinaryIO,
+    advance: Callable[[], None],
 ) -> None:
     """Append the rows of each batch in one piece, as its answers are there."""
     samples = list(chain.from_iterable(todo))
@@ -113,7 +126,7 @@ def _ask(
             said = next(answers, None)
             if said is None:
                 raise RuntimeError(f"the model gave {given} answers to {len(samples)} samples; the rest can be resumed")
-            lines.append(_line(*pair, said))
+            lines.append(line(*pair, said))
             given += 1
         file.write("".join(lines).encode())
         file.flush()
@@ -123,8 +136,13 @@ def _ask(
         raise RuntimeError(f"the model gave more answers than the {len(samples)} samples that it was asked")
 
 
-def _line(sample: Sample, put: Sample, said: Answer) -> str:
+def _line(evidence: bool, sample: Sample, put: Sample, said: Answer) -> str:
     """The row of an answer to `put`, which is the sample as it was put to the model."""
     if said.question.split() != put.question.split():  # shifted by one, every score would be wrong in silence
         raise RuntimeError(f"the model's answers are out of order: one to another question stands at {sample.called}")
-    return predictions.to_line(predictions.to_row(sample, said))
+    row = predictions.to_row(sample, said)
+    if evidence:
+        if said.evidence is None:
+            raise RuntimeError(f"the model gave no evidence with its answer to {sample.called}")
+        row = predictions.with_evidence(row, said.evidence)
+    return predictions.to_line(row)

@@ -3,8 +3,8 @@
 It brings the parts together, each made by a module of its own, and computes nothing. Keys: task, split, model (name
 and hash), data (name, source, licence), partial (a sentence, or None), warnings (sentences), scores
 (benchmarks.scores.crosswalk), subgroups, calibration, contamination, audit (each as the module of its name says; None
-where it was not asked for or could not be made), published (figures about this task), manifest (benchmarks.manifest;
-None where the predictions came without one).
+where it was not asked for or could not be made), captions and grounding (in the place of scores, see summarise),
+published (figures about this task), manifest (benchmarks.manifest; None where the predictions came without one).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from benchmarks import published
 from benchmarks.calibration import calibration
 from benchmarks.captions.scores import captions_report
 from benchmarks.contamination import NOTHING, Contamination
+from benchmarks.grounding import Counts, grounding_report
 from benchmarks.protocols import RULES
 from benchmarks.protocols.exact import NORMALISED
 from benchmarks.protocols.rule import Rule
@@ -24,11 +25,13 @@ from benchmarks.scores import crosswalk, score_group
 from benchmarks.subgroups import subgroups
 from benchmarks.tasks import Task
 from data_adapters.check import ROLES
+from data_adapters.slake_boxes import SlakeBoxes
+from medfly.types import InputError
 
 if TYPE_CHECKING:
     from data_adapters.dataset import DataSet
 
-PARTS = ("scores", "subgroups", "calibration", "audit", "captions")
+PARTS = ("scores", "subgroups", "calibration", "audit", "captions", "grounding")
 UNKNOWN = {"name": "unknown", "hash": None}
 
 
@@ -49,7 +52,8 @@ def summarise(
     """All scores of these results, in JSON's types. Raises InputError for confidences that are none.
 
     Of a data set of captions, captions (benchmarks.captions.scores) stands in place of scores, subgroups, calibration
-    and audit, which are None; of questions, captions is None.
+    and audit, which are None; of questions, captions is None. So does grounding (benchmarks.grounding) of a task that
+    scores evidence.
     """
     split = task.split_of(split)
     about = {
@@ -63,8 +67,9 @@ def summarise(
         "manifest": manifest,
     }
     if any("references" in result.sample.metadata for result in results):
-        found = None if contamination is None else contamination.to_dict(None)
-        return {**about, "contamination": found, **dict.fromkeys(PARTS), "captions": captions_report(results)}
+        return {**about, **_without_scores(contamination), "captions": captions_report(results)}
+    if task.evidence:
+        return {**about, **_without_scores(contamination), "grounding": _grounding(results, dataset, split)}
     keys = task.group_keys(result.sample for result in results)
     return {
         **about,
@@ -74,7 +79,30 @@ def summarise(
         "calibration": calibration(results, NORMALISED, task.name),
         "audit": audit,
         "captions": None,
+        "grounding": None,
     }
+
+
+def _without_scores(found: Contamination | None) -> dict[str, Any]:
+    """The parts that are about answers to be right or wrong: none."""
+    return {"contamination": None if found is None else found.to_dict(None), **dict.fromkeys(PARTS)}
+
+
+def _grounding(results: Sequence[Result], dataset: DataSet, split: str) -> dict[str, Any]:
+    """With the counts of every split that there is. The test split's are nobody's business before it is evaluated."""
+    if not isinstance(dataset, SlakeBoxes):
+        raise TypeError(f"a data set with boxes expected, got {dataset.name}")
+    own = dataset.grounded(split)
+    splits = [one for one in dataset.splits() if one == split or ROLES.get(one) != "test"]
+    counts: Counts = {one: _counted(dataset, one) for one in splits}
+    return grounding_report(results, counts, cut=(own.clipped, own.left_out))
+
+
+def _counted(dataset: SlakeBoxes, split: str) -> Mapping[str, int] | None:
+    try:
+        return dataset.counts(split)
+    except InputError:  # of another split than the one that is scored
+        return None
 
 
 def _warnings(dataset: DataSet, split: str, found: Contamination | None) -> list[str]:

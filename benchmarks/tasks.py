@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medfly.types import InputError, Sample
 
 if TYPE_CHECKING:
     from data_adapters.dataset import DataSet
+    from data_adapters.slake_boxes import SlakeBoxes
+
+Progress = Callable[[int, int], None]
 
 
 def _slake(folder: Path) -> DataSet:
@@ -26,6 +29,12 @@ def _slake_zh(folder: Path) -> DataSet:
     from data_adapters.slake import Slake
 
     return Slake(folder, language="zh")
+
+
+def _slake_boxes(folder: Path) -> SlakeBoxes:
+    from data_adapters.slake_boxes import SlakeBoxes
+
+    return SlakeBoxes(folder)
 
 
 def _vqa_rad(folder: Path) -> DataSet:
@@ -52,6 +61,10 @@ def _captions(folder: Path) -> DataSet:
     return Captions(folder)
 
 
+def _boxed(dataset: SlakeBoxes, split: str, progress: Progress | None) -> list[Sample]:
+    return dataset.grounded(split, progress).samples
+
+
 @dataclass(frozen=True)
 class Task:
     """One data set as a benchmark.
@@ -61,6 +74,8 @@ class Task:
     subgroups: what results are split up by → the key in Sample.metadata. Of a hospital's own, its columns.
     several: those of them whose cells may hold more than one label ("PRES, POS").
     max_new_tokens: of an answer, at most.
+    chosen: of what `open` gave, the split's questions that are asked, where it is not all of them.
+    evidence: answers are asked for with their evidence, and that is scored instead of them (benchmarks.grounding).
     """
 
     name: str
@@ -69,14 +84,17 @@ class Task:
     subgroups: Mapping[str, str] = field(default_factory=dict)
     several: tuple[str, ...] = ()
     max_new_tokens: int = 64
+    chosen: Callable[[Any, str, Progress | None], list[Sample]] | None = None
+    evidence: bool = False
 
-    def samples(self, dataset: DataSet, split: str) -> list[Sample]:
-        """The split's questions in the data set's order.
+    def samples(self, dataset: DataSet, split: str, progress: Progress | None = None) -> list[Sample]:
+        """The split's questions that are asked, in the data set's order.
 
-        dataset: what `open` gave. split: as in `split_of`. Raises InputError for an unknown split, and whatever the
-        adapter finds wrong.
+        dataset: what `open` gave. split: as in `split_of`. progress: (done, total), of what takes seconds. Raises
+        InputError for an unknown split, where there is none, and whatever the adapter finds wrong.
         """
-        return dataset.samples(self.split_of(split))
+        split = self.split_of(split)
+        return dataset.samples(split) if self.chosen is None else self.chosen(dataset, split, progress)
 
     def split_of(self, name: str) -> str:
         """The split as this data set's authors call it: `validate`, `validation`, `val` and `dev` are one.
@@ -121,7 +139,10 @@ TASKS = (
     Task("path_vqa", ("train", "val", "test"), _path_vqa, PATH_VQA_GROUPS),
     Task("institutional", (), _institutional),
     Task("captions", (), _captions, max_new_tokens=256),
+    Task("slake_grounding", ("train", "validate", "test"), _slake_boxes, chosen=_boxed, evidence=True),
 )
+FOLDERS = {"slake_zh": "slake", "slake_grounding": "slake"}
+"""Tasks about another task's data set."""
 
 
 def get_task(name: str) -> Task:
@@ -134,5 +155,6 @@ def get_task(name: str) -> Task:
 
 
 def folder_of(data: Path, task: str) -> Path:
-    """The data set's folder: `data` itself, or the folder in it that is named after the task."""
-    return data / task if (data / task).is_dir() else data
+    """The data set's folder: `data` itself, or the folder in it that is named after the task or its data set."""
+    names = (task, FOLDERS.get(task, task))
+    return next((data / name for name in names if (data / name).is_dir()), data)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, overload
@@ -33,6 +33,7 @@ from medfly.evidence.occlusion import Occluder, beginning
 from medfly.generation import Generated, Streamer, ended, greedy
 from medfly.geometry import LEVELS, Pyramid
 from medfly.provenance import provenance
+from medfly.trust import Calibration, beside, features, judge
 from medfly.types import (
     Answer,
     InputError,
@@ -67,6 +68,10 @@ class Prefix:
     tiles: tuple[Tile, ...]
     provenance: dict[str, Any]
 
+    @cached_property
+    def features(self) -> list[float] | None:
+        return features(self)
+
 
 @dataclass(frozen=True)
 class View:
@@ -94,7 +99,8 @@ def load(
 ) -> MedFly:
     """A model by folder, built-in name or hub repository, ready to be asked. Raises InputError.
 
-    The options are those of `medfly.dragonfly.loading.load_pretrained`.
+    The options are those of `medfly.dragonfly.loading.load_pretrained`. A calibration that lies beside the model is
+    used where it is this model's in this precision; else a CalibrationWarning says why not.
     """
     model, processor = load_pretrained(
         name,
@@ -106,13 +112,17 @@ def load(
         allow_unaccounted=allow_unaccounted,
     )
     # Of the folder that it came from: on the hub there may be a newer one by now.
-    return MedFly(model, processor, name=name, hash=model_hash(Path(str(model.name_or_path))))
+    folder = Path(str(model.name_or_path))
+    fly = MedFly(model, processor, name=name, hash=model_hash(folder))
+    fly.calibration = beside(folder, fly.hash, model.precision)
+    return fly
 
 
 class MedFly:
     """A model that can be asked about scans.
 
     name, hash: which model; they go into every answer's provenance.
+    calibration: what answers are judged by (Answer.trust), None where they are not; it changes no answer.
     """
 
     def __init__(self, model: DragonflyForCausalLM, processor: DragonflyProcessor, *, name: str, hash: str) -> None:
@@ -120,6 +130,7 @@ class MedFly:
         self.processor = processor
         self.name = name
         self.hash = hash
+        self.calibration: Calibration | None = None
 
     @overload
     def ask(
@@ -202,6 +213,7 @@ class MedFly:
 
         batch_size: as many of them are generated together; it never changes an answer in fp32. What is in a batch
             depends on the samples from this image's first on, and on nothing before.
+        No answer is judged or deferred here, whatever the calibration: every one of them is to be scored.
         Raises InputError with the id of the question that cannot be answered.
         """
         checked(evidence)
@@ -228,7 +240,7 @@ class MedFly:
             batch = slice(start, start + batch_size)
             results = self.generate(prefix, prompts[batch], limit)
             for sample, prompt, result in zip(samples[batch], prompts[batch], results, strict=True):
-                yield self.finish(prefix, sample.question, prompt, result, evidence=evidence)
+                yield self.finish(prefix, sample.question, prompt, result, evidence=evidence, trust=False)
 
     def view(self, scan: Scan, *, window: AnyWindow = None, levels: Sequence[Level] = LEVELS) -> View:
         """What the model is shown of a scan. It needs no model and may run in another thread. Raises InputError."""
@@ -342,15 +354,16 @@ class MedFly:
         return prompt
 
     def finish(
-        self, prefix: Prefix, question: str, prompt: list[int], result: Generated, *, evidence: Wanted
+        self, prefix: Prefix, question: str, prompt: list[int], said: Generated, *, evidence: Wanted, trust: bool = True
     ) -> Answer:
-        """What was generated as an answer, with its evidence if that is wanted and there was an image."""
+        """What was generated as an answer, with its evidence if wanted; judged by the calibration, if there is one."""
         return Answer(
             question=question,
-            text=self.text(result.ids),
-            confidence=result.confidence,
-            evidence=explain(self.model, self.processor.tokens_per_crop, prefix, prompt, result.ids, evidence),
+            text=self.text(said.ids),
+            confidence=said.confidence,
+            evidence=explain(self.model, self.processor.tokens_per_crop, prefix, prompt, said.ids, evidence),
             provenance=prefix.provenance,
+            trust=judge(self, prefix, question, prompt, said.confidence) if trust else None,
         )
 
     @torch.inference_mode()

@@ -107,6 +107,15 @@ class Pyramid:
 LEVELS: tuple[Level, ...] = ("low", "medium", "high")
 
 
+def zoom_box(width: int, height: int, factor: float) -> Box:
+    """The part of a width × height picture that fills the same size when it is enlarged by `factor` about its centre.
+
+    Under 1 it reaches beyond the picture on all sides.
+    """
+    x, y = width / factor / 2, height / factor / 2
+    return width / 2 - x, height / 2 - y, width / 2 + x, height / 2 + y
+
+
 def size_in_mm(box: Box, spacing: tuple[float, float] | None) -> tuple[float, float] | None:
     """(width, height) of a box in millimetres, or None where the spacing (between rows, between columns) is unknown."""
     if spacing is None:

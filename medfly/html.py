@@ -16,13 +16,29 @@ import numpy as np
 from PIL import Image
 
 from medfly import wording
-from medfly.drawing import LEVEL_COLOURS, crop_picture, fitted, highlight, shown_regions
+from medfly.drawing import (
+    LEVEL_COLOURS,
+    OPACITY,
+    PLASMA,
+    Spread,
+    answer_map,
+    crop_picture,
+    fitted,
+    heat,
+    highlight,
+    shown_regions,
+    spread,
+)
 from medfly.geometry import size_in_mm
 from medfly.types import Answer, InputError, Level, Region
 from medfly.writing import whole
 
 VIEW, CROP = 440, 150
 """Longer sides of the highlighted scan and of a crop, in pixels of the page."""
+HEATED = 340
+"""The longer side of each of two: the highlighted scan and, below it, its map of evidence."""
+SIGN = '<span class="sign" aria-hidden="true">!</span>'
+"""Before a warning: its colour alone is not seen by all."""
 LONG = 40
 """Letters beyond which an answer is set smaller."""
 
@@ -60,29 +76,99 @@ def answer_card(
     spacing: tuple[float, float] | None = None,
     more: str = "",
 ) -> str:
-    """The scan with the crops that counted most, the question, the answer, its confidence, and the crops.
+    """The scan with the crops that counted most and its map of evidence, the question, the answer and how far to rely
+    on it, what it was under changes, and the crops. That an answer is deferred stands before it.
 
     picture: [H, W, 3] uint8, as the model saw it. aspect: height of a pixel over its width. spacing: millimetres
     between rows and columns. more: HTML that stands below the answer.
     """
-    regions = shown_regions(answer)
-    view = highlight(picture, regions, scale=fitted(picture, VIEW, aspect), aspect=aspect)
-    crops = "".join(_crop(picture, rank, region, aspect, spacing) for rank, region in enumerate(regions, 1))
-    seen = "the scan with the crops that counted most" if regions else "the scan"
-    said = wording.answer_line(answer)
-    return f"""<article>{picture_tag(view, seen)}
+    crops = "".join(
+        _crop(picture, rank, region, aspect, spacing) for rank, region in enumerate(shown_regions(answer), 1)
+    )
+    trust = "".join(f'<p class="small">{escape(line)}</p>' for line in wording.trust_lines(answer))
+    return f"""<article>{_views(answer, picture, aspect)}
 <div class="words"><p class="question">{escape(answer.question)}</p>
-<p class="answer{" long" if len(said) > LONG else ""}">{escape(said)}</p>{more}
-{_bar(answer.confidence)}
-<p class="small">{escape(wording.confidence_line(answer))}</p><div class="crops">{crops}</div>
+{deferral(answer)}{answer_words(answer)}{more}
+{_bar(wording.bar_share(answer))}
+{trust}{changes(answer)}<div class="crops">{crops}</div>
 <p class="small">{escape(wording.levels_line(answer))}</p></div></article>
 """
 
 
-def _bar(confidence: float | None) -> str:
-    if confidence is None:
+def deferral(answer: Answer) -> str:
+    """That the answer is deferred, and why; nothing where it is not."""
+    lines = wording.deferral_lines(answer)
+    if not lines:
         return ""
-    return f'<div class="bar"><div style="width:{round(100 * min(max(confidence, 0), 1))}%"></div></div>'
+    reasons = "".join(f"<br>{escape(line)}" for line in lines[1:])
+    return f'<p class="deferred" role="note"><b>{SIGN} {escape(lines[0])}</b>{reasons}</p>'
+
+
+def answer_words(answer: Answer) -> str:
+    """The answer, large; a long one smaller, and a deferred one small and grey."""
+    said = wording.answer_line(answer)
+    if wording.deferral_lines(answer):
+        return f'<p class="answer left"><span class="small">answer, deferred:</span> {escape(said)}</p>'
+    return f'<p class="answer{" long" if len(said) > LONG else ""}">{escape(said)}</p>'
+
+
+def changes(answer: Answer) -> str:
+    """Whether the answer changed under changes that should not matter, with all of them folded below the line."""
+    line = wording.variations_line(answer)
+    if line is None:
+        return ""
+    told = f'<b class="warning">{SIGN} {escape(line)}</b>' if answer.flips else escape(line)
+    return f'<details class="changes"><summary>{told}</summary>{changes_table(answer)}</details>'
+
+
+def changes_table(answer: Answer) -> str:
+    """All variations as a table, in their order."""
+    rows = []
+    for variation in answer.variations:
+        mark, *cells = (escape(cell) for cell in wording.variation_row(answer, variation))
+        style = "" if variation.same else ' class="warning"'
+        rows.append(f"<tr{style}><td>{mark}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    heads = "".join(f"<th>{heading}</th>" for heading in wording.VARIATION_HEADINGS)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _views(answer: Answer, picture: np.ndarray, aspect: float) -> str:
+    """The scan with its boxes; below it the scan with its map of evidence, where there is any."""
+    regions, shares = shown_regions(answer), answer_map(answer, picture)
+    found = spread(shares)
+    scale = fitted(picture, HEATED if found and found.placed else VIEW, aspect)
+    boxed = highlight(picture, regions, scale=scale, aspect=aspect)
+    views = [_view(boxed, "the scan with the crops that counted most" if regions else "the scan")]
+    if found is not None and found.placed:
+        heated = heat(picture, shares, scale=scale, aspect=aspect)
+        views.append(_view(heated, "the scan with its map of evidence", heat_legend(found)))
+    elif found is not None:
+        views[0] = _view(boxed, "the scan with the crops that counted most", escape(found.line))
+    return f'<div class="views">{"".join(views)}</div>'
+
+
+def _view(image: Image.Image, description: str, below: str = "") -> str:
+    """below: HTML, no wider than the picture."""
+    caption = f"<figcaption>{below}</figcaption>" if below else ""
+    return f'<figure style="width:{max(image.width, 120)}px">{picture_tag(image, description)}{caption}</figure>'
+
+
+def heat_legend(found: Spread, opacity: float = OPACITY) -> str:
+    """What the colours of a map of evidence mean: the scale over a grey ground, what its ends stand for, and words."""
+    count = len(PLASMA) - 1
+    stops = ", ".join(
+        f"rgba({red},{green},{blue},{opacity * step / count:.2f}) {100 * step / count:.0f}%"
+        for step, (red, green, blue) in enumerate(PLASMA)
+    )
+    low, high = found.ends
+    scale = f'<span class="ramp" style="background: linear-gradient(90deg, {stops}), #5a5a5a"></span>'
+    return f'<span class="scale">{low:.1f}× {scale} {high:.1f}×</span>{escape(found.line)}'
+
+
+def _bar(share: float | None) -> str:
+    if share is None:
+        return ""
+    return f'<div class="bar"><div style="width:{round(100 * share)}%"></div></div>'
 
 
 def _crop(picture: np.ndarray, rank: int, region: Region, aspect: float, spacing: tuple[float, float] | None) -> str:
@@ -134,12 +220,29 @@ dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; }}
 dd {{ margin: 0; color: var(--text); overflow-wrap: anywhere; }}
 article {{ display: flex; flex-wrap: wrap; gap: 1.5rem; margin: 1rem 0; padding: 1rem; background: var(--panel);
   border-radius: .6rem; }}
-article > img {{ flex: 0 1 auto; max-width: 100%; height: auto; align-self: flex-start; }}
+.views {{ flex: 0 1 auto; align-self: flex-start; max-width: 100%; }}
+.views figure {{ max-width: 100%; margin-bottom: .8rem; }}
+.views img {{ border: 0; max-width: 100%; height: auto; }}
+.views figcaption {{ margin-top: .3rem; }}
+.scale {{ display: flex; align-items: center; gap: .4rem; color: var(--text); }}
+.ramp {{ flex: 1 1 auto; max-width: 12rem; height: .7rem; print-color-adjust: exact; }}
 .words {{ flex: 1 1 22rem; min-width: 0; overflow-wrap: anywhere; }}
 .words p {{ margin: 0 0 .4rem; }}
 .question {{ color: var(--muted); }}
 .answer {{ font-size: 1.9rem; font-weight: 600; line-height: 1.2; }}
-.answer.long {{ font-size: 1.25rem; }}
+.answer.long, .answer.left {{ font-size: 1.25rem; }}
+.answer.left {{ font-weight: 400; color: var(--muted); }}
+.deferred {{ padding: .5rem .7rem; border: 2px solid var(--warning); border-radius: .4rem; }}
+.deferred b {{ font-size: 1.25rem; }}
+.deferred b, .warning {{ color: var(--warning); }}
+.sign {{ display: inline-block; width: 1.3em; line-height: 1.3em; text-align: center; border-radius: 50%;
+  background: var(--warning); color: var(--panel); font-weight: 700; print-color-adjust: exact; }}
+.changes {{ margin: .4rem 0; }}
+.changes table {{ border-collapse: collapse; font-size: .85rem; }}
+.changes th, .changes td {{ padding: .1rem .8rem .1rem 0; text-align: left; vertical-align: top; }}
+.changes td:first-child, .changes td:last-child {{ white-space: nowrap; }}
+.changes table {{ overflow-wrap: normal; }}
+.changes th {{ color: var(--muted); font-weight: 400; }}
 .bar {{ height: .5rem; max-width: 22rem; margin: .4rem 0; background: var(--line); }}
 .bar div {{ height: 100%; background: var(--high); }}
 .crops {{ display: flex; flex-wrap: wrap; gap: .8rem; margin-top: 1rem; }}
@@ -153,6 +256,7 @@ figure.high img {{ border-color: var(--high); }}
   .banner {{ position: static; print-color-adjust: exact; }}
   .bar, .bar div {{ print-color-adjust: exact; }}
   body {{ padding: 0; }}
+  .changes::details-content {{ content-visibility: visible; height: auto; }}
   article {{ border: 1px solid var(--line); break-inside: avoid; }}
 }}
 """

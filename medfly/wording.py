@@ -8,22 +8,104 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medfly.types import Answer, Box, Region
+from medfly.types import Answer, Box, Region, Variation
 
 RESEARCH_USE = "Research use only – not for diagnosis"
 CAVEAT = "not calibrated, not a probability of disease"
+ABOUT_ANSWERS = "says how often the model is right, not a probability of disease"
+DEFERRED = "Deferred: left to a person"
 NO_WORDS = "(no answer)"
+VARIATION_HEADINGS = ("", "change", "answer", "confidence")
+MOST_FLIPS = 5
+"""Changed answers that one line names; the table has them all."""
+LONGEST = 40
+"""Letters of an answer within a line."""
 
 
 def answer_line(answer: Answer) -> str:
     """What the model said; a model may also say nothing, and that must be seen."""
-    return answer.text.strip() or NO_WORDS
+    return said(answer.text)
+
+
+def said(text: str) -> str:
+    """An answer's text, or that there is none."""
+    return text.strip() or NO_WORDS
 
 
 def confidence_line(answer: Answer) -> str:
     if answer.confidence is None:
         return "confidence unknown"
     return f"confidence {answer.confidence:.2f} ({CAVEAT})"
+
+
+def deferral_lines(answer: Answer) -> tuple[str, ...]:
+    """What stands before an answer that is deferred: that it is, and why. Empty where it is not."""
+    if answer.trust is None or not answer.trust.deferred:
+        return ()
+    return DEFERRED, *(f"because: {reason}" for reason in answer.trust.reasons)
+
+
+def trust_lines(answer: Answer) -> tuple[str, ...]:
+    """How far to rely on the answer: by the calibration; without one, the bare confidence with its caveat."""
+    trust = answer.trust
+    if trust is None:
+        return (confidence_line(answer),)
+    if trust.likely_right is None:
+        lines = [f"how often answers like this are right is unknown ({CAVEAT})"]
+    else:
+        lines = [f"of answers like this {_in_100(trust.likely_right)} were right ({ABOUT_ANSWERS})"]
+    if trust.options is not None:
+        left = ", ".join(trust.options) or "none of the options, at that coverage"
+        lines.append(f"cannot be ruled out at the coverage stated below: {left}")
+    return *lines, f"judged by {trust.basis}"
+
+
+def bar_share(answer: Answer) -> float | None:
+    """How long the bar beside `trust_lines` is, 0 … 1; None for no bar."""
+    share = answer.confidence if answer.trust is None else answer.trust.likely_right
+    return None if share is None else min(max(share, 0.0), 1.0)
+
+
+def _in_100(share: float) -> str:
+    """Nobody reads certainty: what is rounded to none or to all says on which side it lies."""
+    if share >= 0.995:
+        return "more than 99 in 100"
+    return f"{share * 100:.0f} in 100" if share >= 0.01 else "fewer than 1 in 100"
+
+
+def variations_line(answer: Answer) -> str | None:
+    """Under how many of the changes that should not matter the answer changed, and which; None where none were made."""
+    count, flips = len(answer.variations), answer.flips
+    if not count:
+        return None
+    if not flips:
+        return f"the answer stayed the same under {'the one change' if count == 1 else f'all {count} changes'}"
+    named = [f"{flip.name} ({_clipped(said(flip.text))})" for flip in flips[:MOST_FLIPS]]
+    more = [f"and {len(flips) - MOST_FLIPS} more"] if len(flips) > MOST_FLIPS else []
+    return f"the answer changed under {len(flips)} of {count} changes: {', '.join(named + more)}"
+
+
+def variation_row(answer: Answer, variation: Variation) -> tuple[str, str, str, str]:
+    """Same or changed, with a sign; what was changed; what was answered then; its confidence.
+
+    Where the words of the question were changed, they stand with the change.
+    """
+    mark = "= same" if variation.same else "≠ changed"
+    asked = "" if variation.question == answer.question else f": {variation.question}"
+    confidence = "–" if variation.confidence is None else f"{variation.confidence:.2f}"
+    return mark, variation.name + asked, said(variation.text), confidence
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
+
+
+def heat_line(peak: float | None, nowhere: float) -> str:
+    """What the colours of a map of evidence say. peak: None where it points nowhere; see `medfly.drawing.Spread`."""
+    if peak is None:
+        return "share of the positive evidence: spread evenly over the whole picture, it points to no place"
+    even = "" if nowhere < 0.005 else f"; {nowhere * 100:.0f} % of it lies evenly over the whole picture, left clear"
+    return f"share of the positive evidence, in times an even spread; + marks the most, {peak:.1f}{even}"
 
 
 def window_line(provenance: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from medfly import drawing
-from medfly.types import Answer, Evidence, InputError, Level, Region
+from medfly.types import Answer, Evidence, InputError, Level, Region, Trust, Variation
 from medfly.wording import RESEARCH_USE, answer_line, confidence_line, window_line
 
 AMBER, BLUE = drawing.LEVEL_COLOURS["medium"], drawing.LEVEL_COLOURS["high"]
@@ -148,6 +148,37 @@ def test_figure_holds_question_answer_crops_and_banner() -> None:
     assert pixels_of(banner, drawing.BACKGROUND).sum() > 100  # dark letters in it
     other = drawing.answer_figure(grey(), make_answer("Right"), width=800)
     assert np.asarray(other).tobytes() != np.asarray(figure).tobytes()
+
+
+def test_figure_warns_of_deferral_and_of_flips() -> None:
+    """In the warning colour; the banner has it too, so above it is looked at. A deferred answer is not large."""
+    flip, same = (Variation("k", "inverted", "Where is the liver?", "Right", 0.5, same) for same in (False, True))
+    trust = Trust(0.5, ("too unsure",), "100 answers", None)
+    states = {
+        "plain": make_answer(),
+        "fine": make_answer(trust=Trust(0.9, (), "100 answers"), variations=(same,)),
+        "flipped": make_answer(variations=(flip, same)),
+        "deferred": make_answer(trust=trust),
+    }
+    figures = {name: drawing.answer_figure(grey(), answer, width=800) for name, answer in states.items()}
+    warned = {name: pixels_of(figure, drawing.WARNING)[:-30].sum() for name, figure in figures.items()}
+    assert warned["plain"] == warned["fine"] == 0 < warned["flipped"] and warned["deferred"] > 100
+    words = {name: pixels_of(figure, drawing.TEXT)[60:, 400:] for name, figure in figures.items()}
+    assert np.nonzero(words["plain"])[0].min() < np.nonzero(pixels_of(figures["deferred"], drawing.MUTED))[0].max()
+    assert figures["fine"].tobytes() != figures["plain"].tobytes()
+
+
+def test_figure_shows_the_map_below_the_boxes_only_where_there_is_one() -> None:
+    """The right half of a wide picture has no evidence: colour is seen in the left half of the lower picture alone."""
+    placed = Evidence("", (region((0, 0, 10, 20), "high"),))
+    figure = drawing.answer_figure(grey(20, 60), make_answer(evidence=placed), width=800)
+    values = np.asarray(figure).astype(int)
+    coloured = np.ptp(values, axis=2) > 40
+    lower = coloured[150:, 20:380]
+    assert lower[:, :120].sum() > 100 and values.shape[0] > 200
+    even = Evidence("", (region((0, 0, 60, 20), "low"),))
+    pale = drawing.answer_figure(grey(20, 60), make_answer(evidence=even), width=800)
+    assert not (np.ptp(np.asarray(pale)[:-30, 20:380].astype(int), axis=2) > 40).any()
 
 
 def test_long_and_foreign_texts_fit() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from medfly.geometry import LEVELS, Pyramid, best_grid, patient_point, size_in_mm
+from medfly.geometry import LEVELS, Pyramid, best_grid, patient_point, size_in_mm, zoom_box
 
 side = st.integers(1, 4000)
 pyramids = st.builds(
@@ -91,3 +91,12 @@ def test_patient_point_by_hand() -> None:
     affine = np.array([[2.0, 0, 0, 10], [0, 3, 0, 20], [0, 0, 1, 30], [0, 0, 0, 1]])
     assert patient_point(affine, 0.5, 0.5) == (10, 20, 30)
     assert patient_point(affine, 0, 2.5) == (9, 26, 30)
+
+
+@given(side, side, st.floats(0.5, 2))
+def test_a_zoom_keeps_the_centre_and_the_shape(width: int, height: int, factor: float) -> None:
+    x0, y0, x1, y1 = zoom_box(width, height, factor)
+    assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((width / 2, height / 2))
+    assert ((x1 - x0) * factor, (y1 - y0) * factor) == pytest.approx((width, height))
+    back = zoom_box(width, height, 1 / factor)
+    assert (x0 - width / 2) * (back[0] - width / 2) == pytest.approx(width**2 / 4)  # the inverse undoes it

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.phantoms.design import SIZE, design
+from benchmarks.phantoms.design import SIZE, TOPICS, design
 from benchmarks.phantoms.files import write
 from medfly.types import InputError
 
@@ -20,9 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=400, help="how many pictures")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes")
     parser.add_argument("--size", type=int, default=SIZE, help="side of a picture in pixels")
+    parser.add_argument("--topics", nargs="+", choices=TOPICS, default=TOPICS, help="what is asked; by default all")
     options = parser.parse_args(arguments)
     try:
-        planned = design(options.images, options.seed, options.size)
+        planned = design(options.images, options.seed, options.size, options.topics)
         write(planned, options.output_path)
     except InputError as error:
         print(error, file=sys.stderr)

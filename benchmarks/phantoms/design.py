@@ -24,6 +24,7 @@ SPLITS = {"train": 0.7, "validate": 0.15, "test": 0.15}
 BODIES: tuple[Body, ...] = ("chest", "ct")
 COUNTS = (1, 2, 3)
 SPREADS: tuple[Side | None, ...] = (*SIDES, None)  # None: on both sides
+TOPICS = "nodule", "side", "count", "catheter", "pacemaker", "marker"
 SIZE = 192
 SMALLEST, LARGEST = 96, 1024
 FEWEST = 40
@@ -42,19 +43,26 @@ class Question:
 
 @dataclass(frozen=True)
 class Planned:
-    """One picture of the data set. count_zero: whether a picture without nodules is asked how many there are."""
+    """One picture of the data set. count_zero: whether a picture without nodules is asked how many there are.
+
+    topics: those that are asked about, as far as they apply.
+    """
 
     name: str
     split: str
     phantom: Phantom
     count_zero: bool
+    topics: tuple[str, ...] = TOPICS
 
     def questions(self) -> tuple[Question, ...]:
-        return tuple(_questions(self.phantom, self.count_zero))
+        return tuple(one for one in _questions(self.phantom, self.count_zero) if one.topic in self.topics)
 
 
-def design(images: int, seed: int, size: int = SIZE) -> list[Planned]:
-    """All pictures of a data set, split by split. Raises InputError for too few, and for an odd size."""
+def design(images: int, seed: int, size: int = SIZE, topics: Sequence[str] = TOPICS) -> list[Planned]:
+    """All pictures of a data set, split by split. Raises InputError for too few, an odd size and an unknown topic.
+
+    topics: what is asked; the pictures are the same whatever it is.
+    """
     if images < FEWEST:
         raise InputError(
             f"{images} images; expected at least {FEWEST}, or the answers cannot be balanced: ask for more"
@@ -63,12 +71,14 @@ def design(images: int, seed: int, size: int = SIZE) -> list[Planned]:
         raise InputError(f"size {size}; expected {SMALLEST} to {LARGEST} pixels: choose one in between")
     if seed < 0:
         raise InputError(f"seed {seed}; expected 0 or more: choose another")
+    if unknown := [topic for topic in topics if topic not in TOPICS]:
+        raise InputError(f"topic {unknown[0]!r}; expected some of {', '.join(TOPICS)}: choose from these")
     rng = np.random.default_rng([seed, images, size])
     planned: list[Planned] = []
     for split, count in _split_sizes(images).items():
         for body, some in zip(BODIES, (count - count // 2, count // 2), strict=True):
             for phantom, count_zero in _group(body, some, size, rng):
-                planned.append(Planned(f"{len(planned):05d}.png", split, phantom, count_zero))
+                planned.append(Planned(f"{len(planned):05d}.png", split, phantom, count_zero, tuple(topics)))
     return planned
 
 

@@ -27,7 +27,7 @@ IDS = ("qid", "question_id", "id")
 PREDICTIONS = ("prediction", "pred", "response", "model_answer", "text")
 QUESTIONS = ("question", "prompt", "input")
 LM_EVAL = ("doc_id", "doc", "target", "resps", "filtered_resps", "filter")
-COLUMNS = (*IDS, *PREDICTIONS, *QUESTIONS, "answer", "confidence", "lang", *LM_EVAL)
+COLUMNS = (*IDS, *PREDICTIONS, *QUESTIONS, "answer", "confidence", "evidence", "lang", *LM_EVAL)
 
 
 class Entry(NamedTuple):
@@ -36,7 +36,8 @@ class Entry(NamedTuple):
     place: file and line, for messages. id: the data set's own; None where the row has none. number: 0-based place of
     the question in the split, where that is all that tells; None where there is an id, or neither.
     question: the words that were put to the model; the question is to be among them. answer: gold, as the file has it.
-    typed: whether the id's type means something. language: of the question, where the file says.
+    typed: whether the id's type means something. language: of the question, where the file says. evidence: as our own
+    files have it (benchmarks.predictions).
     """
 
     place: str
@@ -48,6 +49,7 @@ class Entry(NamedTuple):
     answer: Any = None
     typed: bool = True
     language: Any = None
+    evidence: Any = None
 
 
 Reader = Callable[[Record], Entry]
@@ -112,6 +114,7 @@ def _rows(id_name: str | None, prediction: str) -> Reader:
             answer=cells.get("answer"),
             typed=record.typed,
             language=cells.get("lang"),
+            evidence=cells.get("evidence"),
         )
 
     return read

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.predictions import as_evidence
 from benchmarks.results import Result
 from benchmarks.submissions.forms import Entry, entries
 from benchmarks.submissions.values import as_confidence, as_text, fold, is_nothing
@@ -152,7 +153,8 @@ class _Join:
         if is_nothing(entry.prediction):
             self._note(NULL, entry)
         elif (text := self._prediction(entry)) is not None:
-            result = Result(self.samples[number], text, self._confidence(entry))
+            evidence = as_evidence(entry.evidence)
+            result = Result(self.samples[number], text, self._confidence(entry), evidence)
             before = self.results.setdefault(number, result)
             if before is not result:
                 self._note(REPEATED if before.prediction == text else CONTRADICTING, entry)

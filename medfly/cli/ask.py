@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from data_adapters.listing import is_collection
@@ -25,16 +24,15 @@ from medfly import drawing, wording
 from medfly.ahead import ahead
 from medfly.cli.model import ModelChoice, open_model
 from medfly.cli.scans import Item, items
+from medfly.cli.shown import ANSWER, show, show_deferral, show_details, show_head, show_question, show_tally
 from medfly.display import chosen_window, parse_window
 from medfly.evidence import Wanted
-from medfly.geometry import size_in_mm
 from medfly.types import Answer, InputError, Scan
 
 if TYPE_CHECKING:
     from medfly.dragonfly import DragonflyForCausalLM
     from medfly.engine import MedFly, View
 
-ANSWER = "bold cyan not dim"
 MOST_FIGURES = 40
 """Answers in one picture: more than a JPEG can be high."""
 MANY_WEIGHTS = 1_000_000_000
@@ -43,12 +41,16 @@ MANY_WEIGHTS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Manner:
-    """How questions are asked. conversation: each sees those before it; stream: answers are printed as they come."""
+    """How questions are asked. conversation: each sees those before it; stream: answers are printed as they come.
+
+    sensitivity: every question is asked again under changes that should not matter (medfly.sensitivity).
+    """
 
     conversation: bool = False
     stream: bool = False
     evidence: Wanted = True
     max_new_tokens: int = 64
+    sensitivity: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def run(
     _check_questions(questions)
     if as_json and manner.stream:
         raise InputError("--json and --stream: a JSON object is printed whole; expected one of them: leave one off")
+    _check_sensitivity(manner, no_image)
     if no_image:
         _check_no_image(words, look.options() | ({"--save_figure": figure} if figure else {}))
     if figure is not None:
@@ -120,7 +123,7 @@ def run(
                 )
             figures += _figures(shot, answers)
     if len({name for name, _ in said}) > 1 and not as_json:
-        _show_tally(questions, said, Console())
+        show_tally(questions, said, Console())
     if figure is not None and figures:
         drawing.save(drawing.stack(figures), figure)
     if failed:
@@ -162,8 +165,8 @@ def _told(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner, as_
             print(json.dumps({"source": shot.name, **answer.to_dict()}, allow_nan=False), flush=True)
         else:
             if not answers:
-                _show_head(shot, answer.provenance, console)
-            _show(answer, shot.scan, console)
+                show_head(shot.name, shot.scan, answer.provenance, console)
+            show(answer, shot.scan, console)
         answers.append(answer)
     return answers
 
@@ -177,11 +180,25 @@ def _figures(shot: Shot, answers: Sequence[Answer]) -> list[Image.Image]:
 def _answers(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner) -> Iterator[Answer]:
     options: dict[str, Any] = {"evidence": manner.evidence, "max_new_tokens": manner.max_new_tokens}
     if not manner.conversation:
-        yield from fly.ask(shot.view, list(questions), **options)
+        answers = fly.ask(shot.view, list(questions), **options)
+        yield from _varied(fly, shot, answers, manner) if manner.sensitivity else answers
         return
     chat = fly.chat(shot.view)
     for question in questions:
         yield chat.ask(question, **options)
+
+
+def _varied(fly: MedFly, shot: Shot, answers: Sequence[Answer], manner: Manner) -> list[Answer]:
+    """The answers with their variations. About 15 pictures are read: how far it is, is told on stderr."""
+    from benchmarks.progress import progress
+    from medfly.sensitivity import reads, with_variations
+
+    assert shot.scan is not None  # --no_image and --sensitivity do not go together
+    total = reads(shot.scan, [answer.question for answer in answers], shot.window)
+    with progress("sensitivity", total) as advance:
+        return with_variations(
+            fly, shot.scan, answers, window=shot.window, max_new_tokens=manner.max_new_tokens, advance=advance
+        )
 
 
 def _streamed(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner, console: Console) -> list[Answer]:
@@ -189,12 +206,12 @@ def _streamed(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner,
     from medfly.conversation import Conversation  # not before the input is known to be good: it imports torch
 
     chat = fly.chat(shot.view)
-    _show_head(shot, chat.prefix.provenance, console)
+    show_head(shot.name, shot.scan, chat.prefix.provenance, console)
     answers = []
     for question in questions:
         if not manner.conversation:  # each its own, about the image that was read once
             chat = Conversation(fly, chat.prefix)
-        _show_question(question, console)
+        show_question(question, console)
         answer = chat.ask(
             question,
             evidence=manner.evidence,
@@ -203,7 +220,8 @@ def _streamed(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner,
         )
         if not answer.text:
             console.print(Text("   " + wording.answer_line(answer), style=ANSWER))
-        _show_details(answer, shot.scan, console)
+        show_deferral(answer, console)  # it was not known before the words were out
+        show_details(answer, shot.scan, console)
         answers.append(answer)
     return answers
 
@@ -238,69 +256,6 @@ class Printer:
         self.printed = text
 
 
-def _show_head(shot: Shot, facts: Mapping[str, Any], console: Console) -> None:
-    """What was asked about, and whom."""
-    console.print(Text(wording.RESEARCH_USE, style="bold yellow"))
-    shown: list[str] = []
-    if shot.scan is not None:
-        console.print(Text(shot.name, style="bold"))
-        shown = [wording.window_line(facts), *shot.scan.notes]
-    for line in (wording.input_line(facts), *shown, wording.model_line(facts)):
-        console.print(Text(line, style="dim"))
-
-
-def _show(answer: Answer, scan: Scan | None, console: Console) -> None:
-    _show_question(answer.question, console)
-    console.print(Text("A  ", style="dim").append(wording.answer_line(answer), style=ANSWER))
-    _show_details(answer, scan, console)
-
-
-def _show_question(question: str, console: Console) -> None:
-    console.print()
-    console.print(Text("Q  ", style="dim").append(question, style="bold not dim"))
-
-
-def _show_details(answer: Answer, scan: Scan | None, console: Console) -> None:
-    """What stands below an answer."""
-    console.print(Text("   " + wording.confidence_line(answer), style="dim"))
-    if answer.evidence and scan is not None:
-        console.print(_crops(answer, scan))
-        console.print(Text("   " + wording.levels_line(answer), style="dim"))
-
-
-def _show_tally(questions: Sequence[str], said: Sequence[tuple[str, Answer]], console: Console) -> None:
-    """Which answers were given how often: nothing is decided by a majority, the reader sees them all."""
-    table = Table(title="all together", title_justify="left", title_style="bold", box=None, padding=(0, 2))
-    for heading in ("question", "answer", "scans", "which"):
-        table.add_column(heading, header_style="dim", overflow="fold")
-    for question in questions:
-        names: dict[str, list[str]] = {}
-        for name, answer in said:
-            if answer.question == question:
-                names.setdefault(wording.answer_line(answer), []).append(name)
-        for text, which in sorted(names.items(), key=lambda one: -len(one[1])):
-            shown = "; ".join(which[:3]) + ("; …" if len(which) > 3 else "")
-            table.add_row(Text(question), Text(text, style=ANSWER), str(len(which)), Text(shown, style="dim"))
-    console.print()
-    console.print(table)
-
-
-def _crops(answer: Answer, scan: Scan) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
-    for heading in ("   zoom crop", "box in source pixels", "size", "score"):
-        table.add_column(heading, justify="right" if heading == "score" else "left", no_wrap=True)
-    for rank, region in enumerate(drawing.shown_regions(answer), 1):
-        colour = "rgb({},{},{})".format(*drawing.LEVEL_COLOURS[region.level])
-        size = wording.millimetre_line(size_in_mm(region.box, scan.spacing))
-        table.add_row(
-            Text(f"   {rank} {region.level}", style=colour),
-            wording.place_line(region),
-            size,
-            wording.score_text(region.score),
-        )
-    return table
-
-
 def evidence_note(model: DragonflyForCausalLM, evidence: Wanted = True) -> str | None:
     """What to know before evidence is computed with a large model on a CPU; None where it is quick enough."""
     from medfly.evidence import attribution, occlusion
@@ -319,6 +274,18 @@ def _check_no_image(words: Sequence[str], options: Mapping[str, Any]) -> None:
         raise InputError(f"--no_image and {name}: found an option about an image, expected none: leave one off")
     if os.path.isfile(words[0]):  # unlike Path, it takes a long question for no file without an error
         raise InputError(f"--no_image and the file {words[0]!r}: expected questions only: leave one off")
+
+
+def _check_sensitivity(manner: Manner, no_image: bool) -> None:
+    """Raises InputError for what cannot be asked again under changes."""
+    wrong = {
+        "--no_image": (no_image, "found no picture to change, expected one"),
+        "--conversation": (manner.conversation, "found questions that hang on earlier answers, expected single ones"),
+        "--stream": (manner.stream, "found answers to be printed as they come, expected whole ones"),
+    }
+    for option, (given, said) in wrong.items():
+        if manner.sensitivity and given:
+            raise InputError(f"--sensitivity and {option}: {said}: leave one off")
 
 
 def _check_questions(questions: Sequence[str]) -> None:

@@ -120,11 +120,24 @@ def _ask(
     causal: Annotated[
         bool, typer.Option("--causal", help="Score crops by leaving them out, instead of by gradients.")
     ] = False,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Ask again under other windows, inverted, zoomed, shifted, as JPEG, mirrored and in other words: does "
+            "the answer flip? Reads about 15 pictures more.",
+        ),
+    ] = False,
     max_new_tokens: Annotated[int, typer.Option("--max_new_tokens", min=1, help="Tokens of an answer, at most.")] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a question, one a line.")] = False,
     save_figure: Annotated[
         Path | None, typer.Option("--save_figure", help="Draw scan, crops and answers into this .png or .jpg.")
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option("--calibration", help="Judge answers by this calibration.json, not by the one beside the model."),
+    ] = None,
+    no_calibration: Annotated[bool, typer.Option("--no_calibration", help="Judge and defer nothing.")] = False,
     device: Device = None,
     dtype: Dtype = "auto",
     quantize: Quantize = None,
@@ -139,10 +152,18 @@ def _ask(
             raise InputError("--causal and --no_evidence: expected one of them: leave one off")
         ask.run(
             [path, *(questions or [])],
-            model=ModelChoice(model, device, dtype, quantize, allow_unaccounted),
+            model=ModelChoice(
+                model,
+                device,
+                dtype,
+                quantize,
+                allow_unaccounted,
+                calibration=calibration,
+                no_calibration=no_calibration,
+            ),
             no_image=no_image,
             look=ask.Look(frame, slices, tuple(window or ())),
-            manner=ask.Manner(conversation, stream, "causal" if causal else evidence, max_new_tokens),
+            manner=ask.Manner(conversation, stream, "causal" if causal else evidence, max_new_tokens, sensitivity),
             as_json=as_json,
             figure=save_figure,
         )
@@ -155,7 +176,8 @@ def _eval(
         typer.Option(
             "--tasks",
             help="Data sets, comma-separated: slake, slake_zh, vqa_rad, path_vqa; institutional for a folder with a "
-            "dataset.yaml of your own, captions for pictures with reference texts.",
+            "dataset.yaml of your own, captions for pictures with reference texts; slake_grounding for whether the "
+            "evidence points at what SLAKE's questions name.",
         ),
     ],
     split: Annotated[
@@ -182,6 +204,10 @@ def _eval(
         bool,
         typer.Option("--evidence/--no_evidence", help="Show the report's mistakes with their crops, or save the time."),
     ] = True,
+    causal: Annotated[
+        bool,
+        typer.Option("--causal", help="slake_grounding: score crops by leaving each out, instead of by gradients."),
+    ] = False,
     device: Device = None,
     dtype: Dtype = "auto",
     quantize: Quantize = None,
@@ -198,8 +224,48 @@ def _eval(
             data,
             output_path,
             model=ModelChoice(model, device, dtype, quantize, allow_unaccounted, base_url, allow_upload),
-            manner=evaluate.Manner(limit, batch_size, prompt, audit, evidence, tuple(train_data or ())),
+            manner=evaluate.Manner(limit, batch_size, prompt, audit, evidence, tuple(train_data or ()), causal),
         )
+
+
+@app.command("calibrate")
+def _calibrate(
+    tasks: Annotated[
+        str,
+        typer.Option("--tasks", help="One data set whose answers are known, as in `medfly eval`; institutional too."),
+    ],
+    split: Annotated[
+        str, typer.Option("--split", help="Questions that the model was not trained on: validate (PathVQA: val).")
+    ],
+    data: Annotated[Path, typer.Option("--data", help="The data set's folder, or one that holds a folder a task.")],
+    output_path: Annotated[
+        Path, typer.Option("--output_path", help="Where calibration.json, calibration.md and the answers' rows go.")
+    ],
+    model: Model = "mini",
+    risk: Annotated[
+        float, typer.Option("--risk", help="At most this share of the answers that are not deferred should be wrong.")
+    ] = 0.1,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many questions.")] = None,
+    device: Device = None,
+    dtype: Dtype = "auto",
+    quantize: Quantize = None,
+    allow_unaccounted: AllowUnaccounted = False,
+) -> None:
+    """Learn from known answers when to rely on a model's, and when to leave a question to a person."""
+    with told("interrupted; the same command goes on where it stopped"):
+        from medfly.cli import calibrate
+        from medfly.cli.model import ModelChoice
+
+        path = calibrate.run(
+            tasks,
+            split,
+            data,
+            output_path,
+            model=ModelChoice(model, device, dtype, quantize, allow_unaccounted),
+            risk=risk,
+            limit=limit,
+        )
+        print(f'\nask with it: medfly ask IMAGE "QUESTION" --calibration {path}')
 
 
 @app.command("score")

@@ -23,12 +23,13 @@ from benchmarks.runner import AnswerFunction, read_results
 from benchmarks.runner import run as ask_all
 from benchmarks.shards import Share
 from benchmarks.summary import summarise
-from benchmarks.tasks import Task, folder_of, get_task
+from benchmarks.tasks import TASKS, Task, folder_of, get_task
 from data_adapters.dataset import DataSet
 from medfly.cli.model import Answerer, ModelChoice, open_answerer
 from medfly.cli.scored import check_folder, look_for_leaks, show, write_report, write_tables
-from medfly.cli.told import tell_left_out
-from medfly.types import Answer, Sample, Scan
+from medfly.cli.told import bar, tell_left_out
+from medfly.evidence import Wanted
+from medfly.types import Answer, InputError, Sample, Scan
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Manner:
 
     limit: only the first so many questions. batch_size: questions of one image at a time. prompt: a name of
     benchmarks.prompts. audit: ask again with the images blank, noise and shuffled. evidence: of the mistakes that the
-    report shows. train_data: folders of what the model was trained on, for the leakage check and the majority.
+    report shows. causal: the evidence that a task scores is made by leaving every crop out, not by gradients.
+    train_data: folders of what the model was trained on, for the leakage check and the majority.
     """
 
     limit: int | None = None
@@ -46,6 +48,11 @@ class Manner:
     audit: bool = False
     evidence: bool = True
     train_data: tuple[Path, ...] = ()
+    causal: bool = False
+
+    def wanted(self, task: Task) -> Wanted:
+        """The evidence that comes with every answer of a task."""
+        return task.evidence and ("causal_all" if self.causal else True)
 
 
 @dataclass(frozen=True)
@@ -64,17 +71,36 @@ def run(tasks: Sequence[str], split: str, data: Path, output_path: Path, *, mode
     """Answer and score each task into `output_path/TASK_SPLIT/`. Raises InputError."""
     names = list(dict.fromkeys(name.strip() for name in tasks))
     check_folder(output_path, "output_path")
+    _check_causal([get_task(name) for name in names], manner)
     opened = [_open(get_task(name), split, folder_of(data, name), manner) for name in names]
     for one in opened:
         tell_left_out(one.dataset)
     answerer = open_answerer(model)
+    _check_evidence([one.task for one in opened], answerer)
     for one in opened:
         _evaluate(one, answerer, output_path, manner)
 
 
+def _check_causal(tasks: Sequence[Task], manner: Manner) -> None:
+    if manner.causal and not any(task.evidence for task in tasks):
+        known = ", ".join(task.name for task in TASKS if task.evidence)
+        raise InputError(f"--causal: found no task that scores evidence; expected {known} among --tasks: leave it off")
+
+
+def _check_evidence(tasks: Sequence[Task], answerer: Answerer) -> None:
+    """Before anything is asked. Raises InputError where a task scores evidence and the model has none to give."""
+    for task in tasks:
+        if task.evidence and not answerer.evidence:
+            raise InputError(
+                f"task {task.name} scores the evidence of answers: {answerer.identity['name']!r} gives none; expected "
+                "one of MedFly's own models, asked without --base_url: choose another --model, or leave the task off"
+            )
+
+
 def _open(task: Task, split: str, folder: Path, manner: Manner) -> Asked:
     dataset = task.open(folder)
-    samples = task.samples(dataset, split)
+    with bar(f"{task.name}: looking for questions") as progress:
+        samples = task.samples(dataset, split, progress)
     partial = None
     if manner.limit is not None and manner.limit < len(samples):
         partial = f"partial: only the first {manner.limit:,} of {len(samples):,} questions were asked (--limit)"
@@ -99,24 +125,27 @@ def _evaluate(asked: Asked, answerer: Answerer, output_path: Path, manner: Manne
         model=answerer.identity,
         manifest=json.loads((folder / RUN).read_bytes()),
         contamination=found,
-        audit=audit(results, NORMALISED, asked.task.name) if manner.audit else None,
+        audit=audit(results, NORMALISED, asked.task.name) if len(results) > 1 else None,
         partial=asked.partial,
         warnings=warnings,
     )
     write_json(folder / "scores.json", summary)
     write_tables([summary], folder / "scores.md", tables.to_markdown)
     write_tables([summary], folder / "scores.tex", tables.to_latex)
-    if summary["captions"] is None:  # the page is about questions
+    if summary["scores"] is not None:  # the page is about questions that are right or wrong
         explain = partial(_explain, answerer, asked.prompt) if manner.evidence else _no_evidence
         write_report(summary, results[AS_IS], folder / "report.html", explain)
     show(summary)
-    print(f"predictions, scores and report: {folder}")
+    print(f"predictions, scores and {'report' if summary['scores'] is not None else 'tables'}: {folder}")
 
 
 def _ask(asked: Asked, answerer: Answerer, output_path: Path, manner: Manner) -> tuple[dict[str, Path], list[str]]:
     """Condition → the folder of its answers, "as_is" alone without an audit; and what the audit had to leave out."""
     batch, longest = manner.batch_size if answerer.batches else 1, asked.task.max_new_tokens
+    wanted = manner.wanted(asked.task)
     answer: AnswerFunction = partial(answerer.answer, max_new_tokens=longest)
+    if wanted:
+        answer = partial(answer, evidence=wanted)
     if answerer.batches:
         answer = partial(answer, batch_size=batch)
     ask = partial(
@@ -127,10 +156,13 @@ def _ask(asked: Asked, answerer: Answerer, output_path: Path, manner: Manner) ->
         batch_size=batch,
         max_new_tokens=longest,
         threads=_threads(answerer, output_path / f"{asked.task.name}_{asked.split}"),
+        evidence=None if not wanted else "gradients" if wanted is True else wanted,
     )
     folders = {AS_IS: ask(answer, asked.samples, output_path, model=answerer.identity)}
     if not manner.audit:
         return folders, []
+    if wanted:
+        return folders, ["no audit: it is about what the answers score, and this task scores their evidence"]
     others, warnings = conditions(answer, answerer.identity, asked.samples, _training(asked))
     del others[AS_IS]
     for name, one in others.items():

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from rich.status import Status
 
 import medfly
 from medfly.cli.hashing import hash_files
+from medfly.trust.calibrated import Calibration, CalibrationWarning
 from medfly.types import Answer, InputError, Scan
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class ModelChoice:
     """The options of one model, as `medfly.dragonfly.loading.load_pretrained` explains them; quantize: int8 or nf4.
 
     base_url: of the server that has a model of this name; allow_upload: it may be another machine.
+    calibration: a calibration.json in place of the one beside the model; no_calibration: neither of them.
     """
 
     name: str = "mini"
@@ -45,6 +48,8 @@ class ModelChoice:
     allow_unaccounted: bool = False
     base_url: str | None = None
     allow_upload: bool = False
+    calibration: Path | None = None
+    no_calibration: bool = False
 
     def identity(self, model: Named, device: str = "cpu") -> dict[str, str]:
         """Name, and a hash that changes whenever the answers may: the model's, a precision that was chosen, a GPU."""
@@ -57,13 +62,15 @@ class Answerer:
     """Any model as the harness asks it.
 
     identity: "name" and "hash". answer: samples → answers in their order; batches: it takes a batch_size, otherwise it
-    asks one question at a time. explain: one answer with its evidence, None from a model that has none to give.
+    asks one question at a time; evidence: it takes evidence, as `MedFly.answer` explains it. explain: one answer with
+    its evidence, None from a model that has none to give.
     computes_here: in this process, and not on a server.
     """
 
     identity: dict[str, str]
     answer: Callable[..., Iterator[Answer]]
     batches: bool = False
+    evidence: bool = False
     computes_here: bool = True
     explain: Callable[[Scan, str], Answer | None] = lambda scan, question: None
 
@@ -86,7 +93,9 @@ def open_answerer(choice: ModelChoice) -> Answerer:
     if kind != "dragonfly":
         return _of_transformers(choice, kind)
     fly = open_model(choice)
-    return Answerer(choice.identity(fly, fly.model.device.type), fly.answer, batches=True, explain=fly.ask)
+    return Answerer(
+        choice.identity(fly, fly.model.device.type), fly.answer, batches=True, evidence=True, explain=fly.ask
+    )
 
 
 def _with_own_device(choice: ModelChoice) -> ModelChoice:
@@ -131,7 +140,12 @@ def _is_set(choice: ModelChoice, option: str) -> bool:
 
 
 def open_model(choice: ModelChoice) -> MedFly:
-    """One of MedFly's own. Raises InputError for a model that cannot be loaded and for a device that is not there."""
+    """One of MedFly's own. Raises InputError for a model that cannot be loaded, a device that is not there, and a
+    calibration that is none or another model's.
+    """
+    if choice.calibration is not None and choice.no_calibration:
+        raise InputError("--calibration and --no_calibration: expected one of them: leave one off")
+    given = Calibration.read(choice.calibration) if choice.calibration is not None else None
     with _loading(choice.name):
         from medfly.dragonfly.hub import resolve  # torch and transformers: seconds
         from medfly.dragonfly.loading import check_device, known_dtype
@@ -142,13 +156,18 @@ def open_model(choice: ModelChoice) -> MedFly:
         quantised = quantization(choice.quantize, choice.device) if choice.quantize is not None else None
     hash_files(resolve(choice.name))  # outside the status line, which would hide their bars
     with _loading(choice.name), _told():
-        return medfly.load(
+        fly = medfly.load(
             choice.name,
             dtype=choice.dtype,
             device=choice.device,
             quantization_config=quantised,
             allow_unaccounted=choice.allow_unaccounted,
         )
+    if given is not None:
+        fly.calibration = given.checked(fly.hash, fly.model.precision)
+    elif choice.no_calibration:
+        fly.calibration = None
+    return fly
 
 
 def _loading(name: str) -> Status:
@@ -160,11 +179,13 @@ def _told() -> Iterator[None]:
     """MedFly's own warnings of a model are one line on stderr; others go the way that they would have gone."""
     from medfly.dragonfly.loading import UnaccountedWarning
 
+    own = (UnaccountedWarning, CalibrationWarning)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UnaccountedWarning)
+        for kind in own:
+            warnings.simplefilter("always", kind)
         yield
     for warning in caught:
-        if issubclass(warning.category, UnaccountedWarning):
+        if issubclass(warning.category, own):
             print(f"medfly: warning: {' '.join(str(warning.message).split())}", file=sys.stderr)
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

@@ -1,7 +1,7 @@
 """`medfly score`: anybody's predictions under every rule, without a model.
 
 It reads predictions (benchmarks.submissions), has them scored (benchmarks.summary), and prints or writes the tables
-and the page. Pictures are opened for the leakage check and for the page; scores need none.
+and the page. Pictures are opened for the leakage check, for the page and for boxes on them; other scores need none.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from benchmarks.shards import WHOLE
 from benchmarks.submissions import ids_elsewhere, partial_sentence, questions_of, read_results
 from benchmarks.summary import summarise
 from benchmarks.tasks import Task, folder_of, get_task
+from data_adapters.dataset import DataSet
 from medfly.cli.scored import Summary, check_folder, look_for_leaks, show, write_report, write_tables
-from medfly.cli.told import tell_left_out
-from medfly.types import InputError
+from medfly.cli.told import bar, tell_left_out
+from medfly.types import InputError, Sample
 
 VERDICTS = "judge.jsonl"
 
@@ -75,6 +76,7 @@ def run(predictions: Path, tasks: Sequence[str], split: str, data: Path, *, mann
         raise InputError(f"--html with {len(chosen)} tasks; a page is about one: score them one at a time")
     if output.html is not None and chosen[0].name == "captions":
         raise InputError("--html with captions; the page is about questions: take --markdown or --latex")
+    _check_evidence(chosen, manner, output)
     for option in ("latex", "markdown", "html"):
         if (path := getattr(output, option)) is not None:
             check_folder(path.parent, f"--{option}: folder")
@@ -90,6 +92,15 @@ def run(predictions: Path, tasks: Sequence[str], split: str, data: Path, *, mann
             write_tables(summaries, path, render)
     if output.html is not None and (lack := write_report(*scored[0], output.html)):
         print(f"medfly: {lack} mistakes are not on the page: their pictures cannot be opened", file=sys.stderr)
+
+
+def _check_evidence(tasks: Sequence[Task], manner: Manner, output: Output) -> None:
+    """Raises InputError for options about right and wrong answers with a task that scores their evidence."""
+    for task in tasks:
+        if task.evidence and output.html is not None:
+            raise InputError(f"--html with {task.name}; the page is about answers: take --markdown or --latex")
+        if task.evidence and manner.judge is not None:
+            raise InputError(f"--judge with {task.name}; it judges answers, and this scores evidence: leave it off")
 
 
 def _place(predictions: Path, task: Task, split: str, tasks: int) -> Path:
@@ -108,7 +119,7 @@ def _score(path: Path, task: Task, split: str, data: Path, manner: Manner) -> tu
     folder, split = folder_of(data, task.name), task.split_of(split)
     dataset = task.open(folder)
     tell_left_out(dataset)
-    samples = questions_of(dataset, split)
+    samples = _questions(task, dataset, split)
     results, warnings = read_results(
         path,
         samples,
@@ -132,6 +143,14 @@ def _score(path: Path, task: Task, split: str, data: Path, manner: Manner) -> tu
         rules=RULES if manner.judge is None else (*RULES, _judged(manner.judge, results, task.name, path)),
     )
     return summary, results
+
+
+def _questions(task: Task, dataset: DataSet, split: str) -> list[Sample]:
+    """Those that predictions are expected for. Pictures are opened where evidence is scored: boxes are on them."""
+    if not task.evidence:
+        return questions_of(dataset, split)
+    with bar(f"{task.name}: looking for questions") as progress:
+        return task.samples(dataset, split, progress)
 
 
 def _judged(choice: JudgeChoice, results: Sequence[Result], task: str, path: Path) -> Rule:

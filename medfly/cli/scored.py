@@ -13,9 +13,10 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import tables
+from benchmarks import calibration_tables, tables
 from benchmarks.captions.scores import captions_grid
 from benchmarks.contamination import Contamination, contamination
+from benchmarks.grounding import grounding_grids
 from benchmarks.page import Mistake, choose_mistakes, worst_images, write_page
 from benchmarks.protocols.exact import NORMALISED
 from benchmarks.results import Result
@@ -62,7 +63,12 @@ def show(summary: Summary) -> None:
 
 def write_tables(summaries: Sequence[Summary], path: Path, render: Callable[[Grid], str]) -> None:
     """All tables into one file. render: tables.to_markdown or to_latex. InputError where it cannot be written."""
-    grids = [grid for one in summaries for grid in (*_scores(one), *tables.audit(one), *tables.subgroups(one))]
+    grids = [
+        grid
+        for one in summaries
+        for made in (_scores, tables.audit, tables.subgroups, calibration_tables.calibration)
+        for grid in made(one)
+    ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as partial:
@@ -72,6 +78,8 @@ def write_tables(summaries: Sequence[Summary], path: Path, render: Callable[[Gri
 
 
 def _scores(summary: Summary) -> tuple[Grid, ...]:
+    if summary["grounding"] is not None:
+        return grounding_grids(summary["grounding"], tables.heading(summary), tables.remarks(summary))
     if summary["captions"] is None:
         return (tables.crosswalk(summary),)
     grid = captions_grid(summary["captions"], tables.heading(summary))

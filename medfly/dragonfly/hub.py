@@ -43,6 +43,7 @@ SMALL = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
+    "calibration.json",
     "README.md",
     "LICENSE*",
     "NOTICE*",

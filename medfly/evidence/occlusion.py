@@ -40,6 +40,8 @@ METHOD = "occlusion: change of log p(answer) in nats when a crop is left out"
 SHARE = 0.8
 """Of what the quadrants that raised the answer raise it by in sum: enough, if the opened ones have that much."""
 MOST_OPENED = 2
+NEAR = 1 / 8
+"""Of P': so much of what the cache holds may be read again for the sake of going through the decoder together."""
 
 
 @dataclass(frozen=True)
@@ -96,29 +98,33 @@ class Occluder:
             scores[crop] = effect
         return Effects(scores, joint, len(first) + len(todo), _told(joint))
 
-    @torch.inference_mode()
     def effects(self, left_out: Sequence[Sequence[int]]) -> list[float]:
         """By how many nats each set of crops, indices into `crops`, raises log p(answer) when it is there."""
         if not left_out:
             return []
-        (whole,) = self._pass([()], self.positions.shape[1])
-        effects: dict[int, float] = {}
+        whole, *logs = self.log_probabilities([(), *left_out])
+        return [whole - log for log in logs]
+
+    @torch.inference_mode()
+    def log_probabilities(self, left_out: Sequence[Sequence[int]]) -> list[float]:
+        """log p(answer) in nats without each set of crops, indices into `crops`; the empty set leaves all there."""
+        logs: dict[int, float] = {}
         for batch, start in self._batches(left_out):
-            logs = self._pass([left_out[one] for one in batch], start)
-            effects |= {one: whole - log for one, log in zip(batch, logs, strict=True)}
-        return [effects[one] for one in range(len(left_out))]
+            logs |= dict(zip(batch, self._pass([left_out[one] for one in batch], start), strict=True))
+        return [logs[one] for one in range(len(left_out))]
 
     def _batches(self, left_out: Sequence[Sequence[int]]) -> list[tuple[list[int], int]]:
         """Which sets go through the decoder together, and from which position within P' on.
 
-        They are as many tokens long, and neighbours, so that they share most of what need not be read again.
+        They are as many tokens long, and near neighbours, so that they share most of what need not be read again.
         """
         order = sorted(range(len(left_out)), key=lambda one: (self._dropped(left_out[one]), self._first(left_out[one])))
         batches: list[tuple[list[int], int]] = []
         for one in order:
             length = self._dropped(left_out[one])
             last = batches[-1][0] if batches else []
-            if last and len(last) < self._rows() and length == self._dropped(left_out[last[0]]):
+            near = last and self._first(left_out[one]) - batches[-1][1] <= NEAR * self.positions.shape[1]
+            if near and len(last) < self._rows() and length == self._dropped(left_out[last[0]]):
                 last.append(one)  # they are sorted: the first one's start is the earliest
             else:
                 batches.append(([one], self._first(left_out[one])))

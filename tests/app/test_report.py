@@ -15,8 +15,9 @@ from PIL import Image
 from app import demo, report
 from app.samples import SAMPLES
 from data_adapters import read
-from medfly.types import Answer, Evidence, InputError, Region, Scan
-from medfly.wording import CAVEAT, RESEARCH_USE
+from medfly import html
+from medfly.types import Answer, Evidence, InputError, Region, Scan, Trust, Variation
+from medfly.wording import CAVEAT, DEFERRED, RESEARCH_USE
 
 VOID = {"meta", "img", "br"}
 
@@ -69,7 +70,7 @@ def test_nothing_is_fetched_and_pictures_are_inside() -> None:
     text = report.page([section()])
     assert "http" not in text and "url(" not in text and "@import" not in text
     sources = [attributes["src"] or "" for tag, attributes in Page(text).elements if tag == "img"]
-    assert len(sources) == 3  # the scan and two crops
+    assert len(sources) == 4  # the scan, its map of evidence and two crops
     for source in sources:
         head, data = source.split(",")
         assert head == "data:image/png;base64"
@@ -79,6 +80,39 @@ def test_nothing_is_fetched_and_pictures_are_inside() -> None:
 def test_answers_without_evidence_or_confidence() -> None:
     text = report.page([section(answers=(Answer("q", ""),)), section(answers=())])
     assert Page(text).open == [] and "(no answer)" in text and "confidence unknown" in text
+
+
+def test_deferral_stands_before_the_answer_and_flips_are_flagged() -> None:
+    trust = Trust(0.6, ("too <unsure>",), "100 answers of <mini>", ("yes", "<no>"))
+    flip = Variation("tone", "inverted <1>", "Is it <so>?", "No & no", 0.5, False)
+    same = Variation("zoom", "zoom +2 %", "q", "The answer", None, True)
+    text = report.page([section(answers=(Answer("q", "The answer", 0.5, None, {}, trust, (flip, same)),))])
+    page = Page(text)
+    assert page.open == [] and not {tag for tag, _ in page.elements} & {"unsure", "mini", "no", "so"}
+    words = "".join(page.words)
+    order = [DEFERRED, "because: too <unsure>", "The answer", "60 in 100", "yes, <no>", "100 answers of <mini>"]
+    order += ["changed under 1 of 2 changes: inverted <1> (No & no)", "≠ changed", "Is it <so>?", "= same"]
+    assert [words.index(one) for one in order] == sorted(words.index(one) for one in order)
+    assert 'class="answer left"' in text and CAVEAT not in words
+    plain = report.page([section()])
+    assert 'class="deferred"' not in plain and "<details class" not in plain
+
+
+def test_words_on_pages_have_contrast_on_the_screen_and_on_paper() -> None:
+    """WCAG 2.2, 1.4.3: 4.5 to 1, for each colour that words have, against each ground."""
+
+    def luminance(colour: str) -> float:
+        colour = "".join(2 * digit for digit in colour) if len(colour) == 3 else colour
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for sheet in html.STYLE.split("@media print"):
+        found = dict(re.findall(r"--(\w+): #([0-9a-f]+)", sheet))
+        for word in ("text", "muted", "link", "warning"):
+            for ground in ("back", "panel"):
+                dark, light = sorted((luminance(found[word]), luminance(found[ground])))
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (word, ground)
 
 
 def test_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

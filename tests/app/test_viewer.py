@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from pydicom.data import get_testdata_file
 from streamlit.testing.v1 import AppTest
 
 import app
-from medfly.wording import CAVEAT, RESEARCH_USE
+from medfly.types import Trust, Variation
+from medfly.wording import CAVEAT, DEFERRED, RESEARCH_USE
 
 PAGE = Path(str(app.__file__)).parent / "viewer.py"
 QUESTION = "Is the *lung* <b>healthy</b>?"
@@ -44,6 +46,41 @@ def test_sample_question_answer(page: AppTest) -> None:
     assert "Is the *lung* &lt;b&gt;healthy&lt;/b&gt;?" in html(page) and "medfly-answer" in html(page)
     assert len(page.image) == 4  # the scan and three crops
     assert CAVEAT in " ".join(element.proto.text for element in page.get("progress")).replace("\\", "")
+
+
+def test_map_of_evidence_and_its_opacity(page: AppTest) -> None:
+    ask(page, QUESTION)
+    page.radio(key="overlay").set_value("Map of evidence").run()
+    assert not page.exception and len(page.image) == 4  # in the boxes' place
+    assert "times an even spread" in html(page)
+    page.slider(key="opacity").set_value(1.0).run()
+    assert not page.exception and "rgba(240,249,33,1.00)" in html(page)
+
+
+def test_deferral_and_flips_are_shown(page: AppTest) -> None:
+    ask(page, QUESTION)
+    shown, answer = page.session_state["answer"]
+    flip = Variation("tone", "inverted", QUESTION, "<other>", 0.5, False)
+    answer = dataclasses.replace(answer, trust=Trust(None, ("too <unsure>",), "100 answers"), variations=(flip,))
+    page.session_state["answer"] = shown, answer
+    page.run()
+    assert not page.exception
+    words = html(page).split("</style>")[1]
+    deferred = words.index(DEFERRED)
+    assert deferred < words.index("because: too &lt;unsure&gt;") < words.index("medfly-answer left")
+    assert "changed under 1 of 1 changes: inverted (&lt;other&gt;)" in words and "≠ changed" in words
+    captions = " ".join(caption.value for caption in page.caption)
+    assert "unknown" in captions and "100 answers" in captions
+
+
+def test_asked_again_under_changes(page: AppTest) -> None:
+    page.checkbox(key="vary").check()
+    ask(page, "Is there a fracture?")
+    assert not page.exception and not page.error
+    told = json.loads(page.json[0].value)["variations"]
+    assert len(told) > 5 and any(variation["question"] != "Is there a fracture?" for variation in told)
+    words = html(page).split("</style>")[1]
+    assert words.count("<tr") == len(told) + 1
 
 
 def test_answer_is_not_shown_beside_another_window(page: AppTest) -> None:

@@ -19,6 +19,20 @@ def no_number() -> dict[str, Any]:
     return group(0, 0, None, None, metric=None)
 
 
+def fitted(shift: float) -> dict[str, Any]:
+    """Calibrated confidences as benchmarks.calibration has them, all of one bin, moved by `shift`."""
+    value = {"value": 0.0625 + shift, "low": 0.03125, "high": 0.125}
+    change = {"value": -0.25 + shift, "low": -0.375, "high": -0.125}
+    one = {"low": 0.5, "high": 0.6, "count": 49, "confidence": 0.53125 + shift, "accuracy": 0.52}
+    return {
+        "splits": 5,
+        **dict.fromkeys(("ece", "brier", "nll"), value),
+        "raw_ece": {"value": 0.3125, "low": 0.21, "high": 0.4},
+        "difference": dict.fromkeys(("ece", "brier", "nll"), change),
+        "bins": [one | {"accuracy_low": 0.4, "accuracy_high": 0.64}],
+    }
+
+
 def summary() -> dict[str, Any]:
     """Every part is there. The task is slake test, so that published figures may be compared."""
     share = {"numerator": 31, "denominator": 50, "clusters": 7, "percent": 62.0, "low": 51.2, "high": 70.3}
@@ -96,6 +110,22 @@ def summary() -> dict[str, Any]:
                 {"coverage": 0.5, "risk": 0.25, "threshold": 0.9},
                 {"coverage": 1.0, "risk": 0.485, "threshold": 0.5},
             ],
+            "nll": {"value": 0.7125, "low": 0.611, "high": 0.833},
+            "deferral": "scores are taken with deferral off: every answer counts, however unsure",
+            "selective": [
+                {"coverage": 1.0, "kept": 1.0, "count": 98, "threshold": 0.125}
+                | {"accuracy": 0.515, "low": 0.43, "high": 0.62},
+                {"coverage": 0.5, "kept": 0.51, "count": 50, "threshold": 0.875}
+                | {"accuracy": 0.75, "low": None, "high": None},
+            ],
+            "risks": [
+                {"risk": 0.05, "level": 0.95, "threshold": None, "halves": 10, "found": 0, "coverage": None}
+                | dict.fromkeys(("risk_found", "low", "high")),
+                {"risk": 0.2, "level": 0.95, "threshold": 0.9375, "halves": 10, "found": 7, "coverage": 0.345}
+                | {"risk_found": 0.164, "low": 0.112, "high": 0.231},
+            ],
+            "calibrated": {"temperature": fitted(0.0), "isotonic": fitted(0.015625)},
+            "not_fitted": None,
         },
         "contamination": {
             "training": ["slake train"],

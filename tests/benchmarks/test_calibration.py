@@ -10,17 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss
+from sklearn.metrics import brier_score_loss, log_loss
 
 from benchmarks.calibration import (
     BINS,
     POINTS,
+    _calibrated,
     area_under_risk_coverage,
     calibration,
     expected_calibration_error,
     risk_coverage,
 )
+from benchmarks.fitting import FARTHEST, Fit, cross_fits, halves, isotonic, temperature
 from benchmarks.protocols.exact import NORMALISED
+from benchmarks.protocols.rule import Judged, Rule
 from benchmarks.results import Result
 from benchmarks.statistics import LEAST
 from medfly.types import InputError, Sample
@@ -58,7 +61,7 @@ def simulated(seed: int, images: int, overconfident: float) -> tuple[np.ndarray,
     return confidences, hits.astype(float), of
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=60).filter(
         lambda rows: len({hit for _, hit in rows}) == 2  # scikit-learn asks for both outcomes
@@ -72,6 +75,8 @@ def test_bins_and_brier_agree_with_scikit_learn(rows: list[tuple[float, bool]]) 
     np.testing.assert_allclose([one["accuracy"] for one in filled], accuracy)
     np.testing.assert_allclose([one["confidence"] for one in filled], confidence)
     assert found["brier"]["value"] == pytest.approx(brier_score_loss(hits, confidences))
+    kept = np.clip(confidences, FARTHEST, 1 - FARTHEST)
+    assert found["nll"]["value"] == pytest.approx(log_loss(hits, kept))
     weights = [one["count"] / len(rows) for one in filled]
     assert found["ece"]["value"] == pytest.approx(float(np.dot(weights, np.abs(accuracy - confidence))))
     if len(rows) >= LEAST:
@@ -153,3 +158,77 @@ def test_the_calibration_error_of_very_few_images_has_no_interval() -> None:
     for images in (2, 5, 6):
         found = expected_calibration_error(rng.random(60), np.ones(60), np.arange(60) % images)
         assert (found["low"] is None, found["high"] is None) == (images < 6, images < 6)
+
+
+def test_calibrated_errors_are_of_one_half_by_the_other() -> None:
+    """Against the plain way: each half of each split by itself, weighted by its size; scikit-learn's scores."""
+    confidences, hits, of = simulated(0, 30, 0.15)
+    found = measured(answered(confidences.tolist(), hits.tolist(), of.tolist()))["calibrated"]["isotonic"]
+    fitted = cross_fits(confidences, hits, of, isotonic)
+    errors, before = [], []
+    for split, mended in enumerate(fitted):
+        for here in (halves(of, split) == 0, halves(of, split) == 1):
+            for values, kept in ((mended, errors), (confidences, before)):
+                accuracy, confidence = calibration_curve(hits[here], values[here], n_bins=BINS)
+                counts = np.histogram(np.ceil(values[here] * BINS), np.arange(BINS + 1) + 0.5)[0]
+                kept.append(float(np.abs(accuracy - confidence) @ counts[counts > 0]) / len(hits))
+    assert found["ece"]["value"] == pytest.approx(sum(errors) / len(fitted))
+    assert found["raw_ece"]["value"] == pytest.approx(sum(before) / len(fitted))
+    assert found["difference"]["ece"]["value"] == pytest.approx(found["ece"]["value"] - found["raw_ece"]["value"])
+    for name, score in (("brier", brier_score_loss), ("nll", log_loss)):
+        mean, raw = np.mean([score(hits, row) for row in fitted]), score(hits, confidences)
+        assert (found[name]["value"], found["difference"][name]["value"]) == pytest.approx((mean, mean - raw))
+
+
+def test_what_is_too_sure_is_mended_beyond_doubt() -> None:
+    found = measured(answered(*(values.tolist() for values in simulated(1, 96, 0.2))))
+    for fitted in found["calibrated"].values():
+        assert fitted["difference"]["brier"]["high"] < 0 and fitted["difference"]["nll"]["high"] < 0
+        assert fitted["ece"]["low"] <= fitted["ece"]["value"] <= fitted["ece"]["high"]
+    assert found["calibrated"]["isotonic"]["difference"]["ece"]["high"] < 0  # its limits are wide
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("too_sure", [0.0, 0.2])
+@pytest.mark.parametrize("fit", [temperature, isotonic])
+def test_limits_of_calibrated_errors_hold_the_truth(fit: Fit, too_sure: float) -> None:
+    """The truth: what the very curves that were fitted do on 220,000 other answers, in 100 trials."""
+    asked, right, _ = simulated(10**6, 20_000, too_sure)
+
+    def error(values: np.ndarray) -> float:
+        accuracy, confidence = calibration_curve(right, values, n_bins=BINS)
+        counts = np.histogram(np.ceil(values * BINS), np.arange(BINS + 1) + 0.5)[0]
+        return float(np.abs(accuracy - confidence) @ counts[counts > 0]) / len(right)
+
+    raw, held = error(asked), {"ece": 0, "difference": 0}
+    for seed in range(100):
+        made = simulated(seed, 96, too_sure)
+        found = _calibrated(fit, *made)
+        confidences, hits, of = made
+        sides = [halves(of, split) == half for split in range(found["splits"]) for half in (0, 1)]
+        truth = float(np.mean([error(fit(confidences[side], hits[side])(asked)) for side in sides]))
+        held["ece"] += found["ece"]["low"] <= truth <= found["ece"]["high"]
+        change = found["difference"]["ece"]
+        held["difference"] += change["low"] <= truth - raw <= change["high"]
+    assert min(held.values()) >= 95, held
+
+
+def test_what_is_well_calibrated_is_not_said_to_gain() -> None:
+    found = measured(answered(*(values.tolist() for values in simulated(2, 96, 0.0))))
+    for fitted in found["calibrated"].values():
+        assert fitted["difference"]["ece"]["high"] > 0 and fitted["difference"]["nll"]["high"] > 0
+
+
+def test_little_data_and_fractions_are_not_fitted() -> None:
+    few = measured(answered([0.9, 0.8] * 11, [1, 0] * 11, [i // 2 for i in range(22)]))
+    assert few["calibrated"] is None and few["risks"] is None
+    assert few["not_fitted"].startswith("answers about 11 images or patients are too few")
+    assert few["selective"][0]["accuracy"] == 0.5 and few["nll"]["low"] is not None
+    enough = measured(answered([0.9, 0.8] * 12, [1, 0] * 12, [i // 2 for i in range(24)]))
+    assert enough["calibrated"] and enough["not_fitted"] is None
+    half = Rule("r", "r", "r", lambda item: Judged(0.5), {"overall": "token F1"})
+    shares = calibration(answered([0.9] * 30, [1] * 30), half, "slake")
+    assert shares is not None and shares["calibrated"] is None and "fractions" in shares["not_fitted"]
+    assert shares["nll"]["value"] == pytest.approx(-(np.log(0.9) + np.log(0.1)) / 2)
+    assert measured(answered([0.9] * 3, [1, 0, 1]))["nll"]["low"] is None

@@ -1,275 +1,178 @@
-"""The measures against slow plain ones and analytic values, and the script: what it asks, keeps, resumes and prints."""
+"""The report on evidence that is scored: what is counted where, what is refused, and what the tables say."""
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
+from rich.console import Console
 
-from benchmarks import grounding
-from benchmarks.localisation import area, centre_prior, cover, energy, iou, mask_of, measure, pointing, top_iou
-from benchmarks.statistics import proportion
+from benchmarks.grounding import grounding_grids, grounding_report
+from benchmarks.localisation import measure
+from benchmarks.results import Result
+from benchmarks.statistics import paired_difference, proportion
+from benchmarks.summary import summarise
+from benchmarks.tables import to_latex, to_markdown, to_terminal
+from benchmarks.tasks import get_task
+from data_adapters.grounding import Match
+from data_adapters.slake_boxes import KINDS, TARGET, Target
 from medfly.geometry import Pyramid
-from medfly.types import Answer, Box, Evidence, InputError, Region, Scan
+from medfly.types import Box, Evidence, InputError, Region, Sample
+
+from ..data_adapters.made_sets import make_boxed_slake
+from .conftest import MemoryLoader
 
 SIZE = (48, 24)  # width, height
-FEW = settings(max_examples=20, deadline=None)  # each looks at a thousand pixels one by one
 PYRAMID = Pyramid(*SIZE, 336, (2, 2), (6, 6))
+CORNER: Box = (0.0, 0.0, 8.0, 4.0)  # the first high crop
+COUNTS = {"train": None, "validate": dict.fromkeys(KINDS, 1234)}
 
 
-def regions(**best: int) -> list[Region]:
+def evidence(**best: int) -> Evidence:
     """All crops with score 0, save the given index of a level with score 1."""
-    return [Region(c.level, c.index, c.box, float(best.get(c.level) == c.index)) for c in PYRAMID.crops()]
+    regions = [Region(c.level, c.index, c.box, float(best.get(c.level) == c.index)) for c in PYRAMID.crops()]
+    return Evidence("told", tuple(sorted(regions, key=lambda one: -one.score)))
 
 
-@st.composite
-def boxes(draw: st.DrawFn) -> Box:
-    x, y = (sorted(draw(st.tuples(st.integers(0, side - 1), st.integers(1, side)))) for side in SIZE)
-    return float(x[0]), float(y[0]), float(max(x[1], x[0] + 1)), float(max(y[1], y[0] + 1))
+def result(number: int, *, high: int = 0, said: str = "Liver", box: Box = CORNER, structures: int = 1) -> Result:
+    """Question `number` about image number // 2, whose answer is Liver."""
+    target = Target(Match(("Liver",), (box,), "answer", structures), SIZE)
+    image = f"xmlab{number // 2}/source.jpg"
+    sample = Sample(number, image, "Which organ?", MemoryLoader(0.0), "Liver", "OPEN", {TARGET: target})
+    return Result(sample, said, 0.9, evidence(high=high))
 
 
-def plain_mask(some: list[Box]) -> np.ndarray:
-    mask = np.zeros((SIZE[1], SIZE[0]), bool)
-    for x, y in itertools.product(range(SIZE[0]), range(SIZE[1])):
-        mask[y, x] = any(x0 <= x + 0.5 < x1 and y0 <= y + 0.5 < y1 for x0, y0, x1, y1 in some)
-    return mask
+def test_groups_are_by_right_and_wrong_and_by_share_of_the_picture() -> None:
+    half = (0.0, 0.0, 24.0, 24.0)
+    results = [
+        result(0),
+        result(1, said="the liver."),
+        result(2, said=" liver", high=35),
+        result(4, box=half, structures=2),
+    ]
+    report = grounding_report(results, COUNTS, cut=(3, 1))
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert (report["questions"], report["images"], report["several"]) == (4, 3, 1)
+    assert (report["clipped"], report["left_out"], report["counts"]) == (3, 1, COUNTS)
+    assert report["methods"] == {"told": 4}
+    numbers = {name: (group["questions"], group["images"]) for name, group in report["groups"].items()}
+    assert numbers == {
+        "all": (4, 3),
+        "answered right": (3, 3),
+        "answered wrong": (1, 1),
+        "under 5 %": (3, 2),
+        "over 20 %": (1, 1),
+    }
+    right = report["groups"]["answered right"]["measures"]["pointing"]
+    assert right["model"]["percent"] == pytest.approx(200 / 3)  # of the last, the corner is in the left half
+    assert report["groups"]["answered wrong"]["measures"]["iou"]["model"]["percent"] == 100
+    assert report["groups"]["over 20 %"]["measures"]["energy"]["low"]["percent"] == 50
 
 
-@FEW
-@given(st.lists(boxes(), min_size=1, max_size=3), st.integers(0, 1000))
-def test_pointing_and_energy_are_what_loops_over_pixels_say(some: list[Box], seed: int) -> None:
-    values = np.random.default_rng(seed).integers(0, 50, (SIZE[1], SIZE[0])).astype(float)  # the maximum many times
-    mask = plain_mask(some)
-    pixels = [(values[y, x], mask[y, x]) for y in range(SIZE[1]) for x in range(SIZE[0])]
-    highest = max(value for value, _ in pixels)
-    best = [inside for value, inside in pixels if value == highest]
-    assert (mask_of(some, SIZE) == mask).all()
-    assert pointing(values, mask) == pytest.approx(sum(best) / len(best))
-    assert energy(values, mask) == pytest.approx(sum(v for v, i in pixels if i) / sum(v for v, _ in pixels))
+def test_numbers_and_intervals_are_those_of_the_measures_and_the_statistics() -> None:
+    results = [result(number, high=number % 5) for number in range(20)]
+    found = grounding_report(results, COUNTS)["groups"]["all"]["measures"]
+    rows = [measure(r.evidence.regions, [CORNER], SIZE) for r in results if r.evidence]
+    images = [r.sample.image for r in results]
+    for name in ("pointing", "energy", "iou"):
+        values = {subject: [row[subject][name] for row in rows] for subject in ("model", "centre", "random", "low")}
+        for subject, ones in values.items():
+            assert found[name][subject]["percent"] == pytest.approx(100 * np.mean(ones))
+        by_image = proportion(values["model"], images)
+        assert by_image.low is not None and found[name]["model"]["low"] == 100 * by_image.low
+        against = paired_difference(values["model"], values["centre"], images)
+        assert against.value is not None and against.high is not None
+        assert found[name]["model minus centre"]["points"] == pytest.approx(100 * against.value)
+        assert found[name]["model minus centre"]["high"] == 100 * against.high
 
 
-@given(boxes(), boxes())
-def test_iou_of_whole_pixels_is_that_of_the_rectangles(one: Box, other: Box) -> None:
-    sides = [min(one[a + 2], other[a + 2]) - max(one[a], other[a]) for a in (0, 1)]
-    both = max(sides[0], 0) * max(sides[1], 0)
-    assert iou(one, mask_of([other], SIZE)) == pytest.approx(both / (area(one) + area(other) - both))
+BESIDE = Evidence("told", (Region("high", 0, (40.0, 0.0, 56.0, 4.0), 1.0),))
+LOW_ALONE = Evidence("told", evidence().top(1, "low"))
 
 
-@given(st.tuples(*[st.floats(0, 1)] * 4))
-def test_cover_adds_up_to_the_area_between_pixels_too(edges: tuple[float, ...]) -> None:
-    (x0, x1), (y0, y1) = sorted(edges[:2]), sorted(edges[2:])
-    box = (x0 * SIZE[0], y0 * SIZE[1], x1 * SIZE[0], y1 * SIZE[1])
-    covered = cover(box, SIZE)
-    assert covered.shape == (SIZE[1], SIZE[0])
-    assert covered.sum() == pytest.approx(area(box), abs=1e-9)
-    assert covered.min() >= 0 and covered.max() <= 1
+@pytest.mark.parametrize(
+    "given, words",
+    [(None, "1 of 2 answers without usable"), (BESIDE, "not of their picture"), (LOW_ALONE, "not of their picture")],
+)
+def test_evidence_that_cannot_be_scored_is_refused_by_id(given: Evidence | None, words: str) -> None:
+    with pytest.raises(InputError, match=rf"{words}.*\(first: 1\); expected") as told:
+        grounding_report([result(0), replace(result(1), evidence=given)], COUNTS)
+    assert "organ" not in str(told.value)
 
 
-@FEW
-@given(st.lists(boxes(), min_size=1, max_size=3))
-def test_chance_is_the_share_of_the_image_and_so_are_a_flat_map_and_one_of_zeros(some: list[Box]) -> None:
-    mask = plain_mask(some)
-    for flat in (np.zeros(mask.shape), np.full(mask.shape, 0.3)):
-        assert pointing(flat, mask) == pytest.approx(mask.mean())
-        assert energy(flat, mask) == pytest.approx(mask.mean())
-    measured = measure(regions(), some, SIZE)
-    assert measured["share"] == pytest.approx(mask.mean())
-    for subject in ("random", "low"):
-        assert measured[subject]["pointing"] == measured[subject]["energy"] == measured["share"]
-    assert measured["low"]["iou"] == pytest.approx(mask.mean())  # of the whole image with a part of it
-
-
-@FEW
-@given(boxes())
-def test_chance_of_the_top_crops_is_the_mean_over_all_pairs(box: Box) -> None:
-    mask = mask_of([box], SIZE)
-    medium, high = ([iou(r.box, mask) for r in regions() if r.level == level] for level in ("medium", "high"))
-    pairs = [max(pair) for pair in itertools.product(medium, high)]
-    assert len(pairs) == 4 * 36
-    assert measure(regions(), [box], SIZE)["random"]["iou"] == pytest.approx(np.mean(pairs))
-    assert top_iou(regions(medium=2, high=30), mask) == max(medium[2], high[30])
-
-
-def test_top_crops_need_medium_or_high_and_do_with_one() -> None:
-    mask = mask_of([(0.0, 0.0, 24.0, 12.0)], SIZE)
-    assert top_iou([r for r in regions(medium=0) if r.level != "high"], mask) == 1
-    assert top_iou([r for r in regions(medium=3) if r.level != "high"], mask) == 0
-    with pytest.raises(ValueError, match="medium or high"):
-        top_iou([r for r in regions() if r.level == "low"], mask)
-
-
-def test_the_best_crop_is_the_best_where_all_spoke_against_the_answer() -> None:
-    against = [Region(r.level, r.crop, r.box, r.score - 2) for r in regions(medium=1, high=3)]
-    assert top_iou(against, mask_of([(24.0, 0.0, 48.0, 12.0)], SIZE)) == 1
-
-
-def test_the_centre_prior_is_the_gaussian_that_is_stated() -> None:
-    prior = centre_prior((401, 201))
-    assert prior.shape == (201, 401)
-    assert np.unravel_index(prior.argmax(), prior.shape) == (100, 200) and prior[100, 200] == 1
-    sigma_x, sigma_y = 0.25 * 401, 0.25 * 201
-    for x, y in ((0, 0), (37, 180), (300, 100)):
-        expected = np.exp(-(((x - 200) / sigma_x) ** 2 + ((y - 100) / sigma_y) ** 2) / 2)
-        assert prior[y, x] == pytest.approx(expected)
-    assert np.allclose(prior, prior[::-1, ::-1])
-
-
-@pytest.mark.parametrize("index", range(36))
-def test_evidence_in_the_box_is_found_wherever_it_is_and_missed_elsewhere(index: int) -> None:
-    box = PYRAMID.crop("high", index).box
-    found = measure(regions(high=index), [box], SIZE)["model"]
-    missed = measure(regions(high=(index + 14) % 36), [box], SIZE)["model"]
-    assert found["pointing"] == 1 and found["iou"] == 1
-    assert found["energy"] > 0.5 and missed["energy"] < 0.2
-    assert missed["pointing"] == 0
-
-
-def test_the_centre_prior_ranks_the_crops_in_the_middle_first() -> None:
-    middle = (16.0, 8.0, 32.0, 16.0)  # four of the 36 crops, each a quarter of it; each medium crop overlaps a quarter
-    measured = measure(regions(), [middle], SIZE)["centre"]
-    assert measured["iou"] == pytest.approx(1 / 4)
-    assert measured["pointing"] == 1
-
-
-def test_boxes_without_a_pixel_are_refused() -> None:
-    with pytest.raises(ValueError, match="a pixel in them"):
-        measure(regions(), [(1.6, 0.0, 2.4, 5.0)], SIZE)
-
-
-class Pointer:
-    """Says "Liver" always, and points at the crop that it is told to. It may break off after some images."""
-
-    name, hash = "pointer", "1"
-
-    def __init__(self, crop: int, breaks_after: int | None = None) -> None:
-        self.crop, self.left, self.asked = crop, breaks_after, list[str]()
-
-    def ask(self, scan: Scan, question: list[str]) -> list[Answer]:
-        assert scan.size == SIZE
-        if self.left == 0:
-            raise KeyboardInterrupt
-        self.left = None if self.left is None else self.left - 1
-        self.asked += question
-        evidence = Evidence("told", tuple(sorted(regions(high=self.crop), key=lambda one: -one.score)))
-        return [Answer(one, "Liver", 1.0, evidence) for one in question]
-
-
-@pytest.fixture
-def slake(tmp_path: Path) -> Path:
-    """Three images with a liver in the first high crop, one without boxes; each has two questions."""
-    folder, rows = tmp_path / "slake", []
-    for number in range(1, 5):
-        (folder / f"imgs/xmlab{number}").mkdir(parents=True)
-        Image.new("L", SIZE, 80).save(folder / f"imgs/xmlab{number}/source.jpg")
-        boxed = [{"Liver": [0, 0, 8, 4]}] if number < 4 else []
-        (folder / f"imgs/xmlab{number}/detection.json").write_text(json.dumps(boxed))
-        for part, (question, answer) in enumerate(
-            (("What is the main organ?", "Liver"), ("Where is the liver?", "Top"))
-        ):
-            rows.append(
-                {"qid": 10 * number + part, "img_name": f"xmlab{number}/source.jpg", "question": question}
-                | {"answer": answer, "answer_type": "OPEN", "content_type": "Organ", "modality": "CT", "img_id": number}
-                | {"location": "Abdomen", "base_type": "vqa", "q_lang": "en"}
-            )
-    (folder / "validate.json").write_text(json.dumps(rows))
-    return folder
-
-
-def command(slake: Path, *more: str) -> list[str]:
-    out = str(slake.parent / "out")
-    return ["--model", "mini", "--data", str(slake), "--output_path", out, *more]
-
-
-def test_the_script_writes_a_row_a_question_and_the_table(slake: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert grounding.main(command(slake), load=lambda name: Pointer(0)) == 0
-    out = slake.parent / "out"
-    rows = [json.loads(line) for line in (out / grounding.ROWS).read_text().splitlines()]
-    assert [row["id"] for row in rows] == [10, 11, 20, 21, 30, 31]
-    assert [row["right"] for row in rows] == [True, False] * 3
-    assert [row["named_by"] for row in rows] == ["answer", "question"] * 3
-    assert {row["share"] for row in rows} == {32 / (48 * 24)}
-    assert all(row["model"]["pointing"] == row["model"]["iou"] == 1 for row in rows)
-    table = capsys.readouterr().out
-    assert table == (out / grounding.TABLE).read_text()
-    assert "| no boxes in the picture | 2 |" in table and "| matched by the answer | 3 |" in table
-    certain = proportion([1.0] * 6, [1, 1, 2, 2, 3, 3])
-    assert certain.low is not None
-    assert f"| all | 6 (3) | pointing | 100.0 [{100 * certain.low:.1f}, 100.0] | 0.0 | 2.8 | 2.8 |" in table
-    assert "| answered right | 3 (3) |" in table and "| answered wrong | 3 (3) |" in table
-    assert "| under 5 % | 6 (3) |" in table and "over 20 %" not in table
-
-
-def test_a_killed_run_goes_on_where_it_stopped(slake: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        grounding.main(command(slake), load=lambda name: Pointer(0, breaks_after=2))
-    path = slake.parent / "out" / grounding.ROWS
-    before = path.read_bytes()
-    assert before.count(b"\n") == 4
-    path.write_bytes(before[:-7])  # as if it had been killed while it wrote
-    fly = Pointer(0)
-    assert grounding.main(command(slake), load=lambda name: fly) == 0
-    assert fly.asked == ["Where is the liver?", "What is the main organ?", "Where is the liver?"]
-    assert path.read_bytes().startswith(before) and path.read_bytes().count(b"\n") == 6
-
-
-def test_another_run_in_the_folder_is_refused(slake: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    other = Pointer(0)
-    other.hash = "2"
-    assert grounding.main(command(slake), load=lambda name: Pointer(0)) == 0
-    assert grounding.main(command(slake), load=lambda name: other) == 2
-    assert grounding.main(command(slake, "--limit", "1"), load=lambda name: Pointer(0)) == 2
-    assert "another run's" in capsys.readouterr().err and other.asked == []
-
-
-def test_limit_and_every_choose_questions_and_images(slake: Path) -> None:
-    fly = Pointer(0)
-    assert grounding.main(command(slake, "--every", "2", "--limit", "3"), load=lambda name: fly) == 0
-    ids = [json.loads(line)["id"] for line in (slake.parent / "out" / grounding.ROWS).read_text().splitlines()]
-    assert ids == [10, 11, 30]
-
-
-@pytest.mark.parametrize("more", [("--limit", "0"), ("--every", "0"), ("--split", "train"), ("--split", "nonsense")])
-def test_a_users_mistake_is_one_line(slake: Path, more: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    def never(name: str) -> Any:
-        raise AssertionError("the data are looked at first")
-
-    assert grounding.main(command(slake, *more), load=never) == 2
-    assert "expected" in (said := capsys.readouterr().err) and said.count("\n") == 1
-
-
-def test_missing_boxes_are_told(slake: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (slake / "imgs/xmlab2/detection.json").unlink()
-    assert grounding.main(command(slake), load=lambda name: Pointer(0)) == 2
-    assert "xmlab2/detection.json" in capsys.readouterr().err
+def test_the_tables_say_it_and_fit_a_narrow_terminal() -> None:
+    report = grounding_report([result(number, high=35) for number in range(12)], COUNTS)
+    grids = grounding_grids(report, "slake_grounding validate: mini", ("Read me first.",))
+    assert [grid.title.rpartition(", ")[2] for grid in grids] == [
+        "pointing game",
+        "energy inside the box",
+        "IoU of the top region",
+        "questions by split",
+    ]
+    markdown = to_markdown(grids[0])
+    assert "| all<br>12 questions<br>6 images | 0.0<br>" in markdown and "Read me first." in markdown
+    assert "Evidence: told." in markdown and "10,000 resamples of images" in markdown
+    assert "| no boxes in the picture | – | 1,234 |" in to_markdown(grids[3])
+    assert r"\toprule" in to_latex(grids[2])
+    for grid in grids:
+        console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+        console.print(to_terminal(grid))
+        lines = console.export_text().splitlines()
+        assert any(line.rstrip().endswith("┓") for line in lines), "the last column is cut off"
 
 
 def test_a_map_that_is_below_the_prior_is_printed_so() -> None:
-    def row(value: float) -> dict[str, Any]:
-        return {"pointing": value, "energy": value, "iou": value}
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for image in range(8):
-            yield {"image": image, "structures": 1 + image % 2, "right": True, "share": 0.3, "method": "m"} | {
-                "model": row(0.2),
-                "centre": row(0.7),
-                "random": row(0.3),
-                "low": row(0.3),
-            }
-
-    table = grounding.markdown(list(rows()), {"validate": {"matched": 8}})
-    assert "| over 20 % | 8 (8) | iou | 20.0 [20.0, 20.0] | 70.0 | 30.0 | 30.0 | -50.0 [-50.0, -50.0] | -10.0" in table
-    assert "4 of them about several structures" in table and "answered wrong" not in table
+    middle = (16.0, 8.0, 32.0, 16.0)
+    report = grounding_report([result(number, high=0, box=middle) for number in range(16)], COUNTS)
+    cells = grounding_grids(report, "t")[0].rows[0]
+    assert cells[1][0] == "0.0"
+    assert cells[2][:2] == ("100.0", "−100.0") and cells[3][:2] == ("11.1", "−11.1") and cells[4] == ("11.1",)
 
 
-def test_a_folder_of_another_kind_is_refused_by_run(tmp_path: Path) -> None:
-    (tmp_path / grounding.RUN).write_text('{"model": "other"}')
-    with pytest.raises(InputError, match="another run's"):
-        grounding.run(Pointer(0), [], tmp_path)
+def test_the_summary_has_it_in_place_of_scores(tmp_path: Path) -> None:
+    """Through the task, from a folder in SLAKE's layout: counts of every split but test, boxes cut, JSON throughout."""
+    folder = make_boxed_slake(tmp_path, SIZE)
+    task = get_task("slake_grounding")
+    dataset = task.open(folder)
+    seen: list[tuple[int, int]] = []
+    samples = task.samples(dataset, "val", lambda done, total: seen.append((done, total)))
+    assert [sample.id for sample in samples] == [10, 11, 20, 21, 30, 31] and seen[-1] == (4, 4)
+    results = [Result(sample, "Liver", 1.0, evidence(high=0)) for sample in samples]
+    found = summarise(results, task, "val", dataset=dataset, contamination=None)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["scores"] is found["captions"] is found["audit"] is found["calibration"] is None
+    grounding: dict[str, Any] = found["grounding"]
+    assert list(grounding["counts"]) == ["train", "validate"] and (grounding["clipped"], grounding["left_out"]) == (
+        1,
+        0,
+    )
+    own = grounding["counts"]["validate"]
+    assert own == grounding["counts"]["train"] == dataset_counts(question=3, answer=3, unboxed=2)
+    assert grounding["groups"]["all"]["measures"]["pointing"]["model"]["percent"] == 100
+    for path in folder.glob("imgs/xmlab1/*.json"):
+        path.unlink()
+    fresh = task.open(folder)
+    with pytest.raises(InputError, match=r"xmlab1/detection\.json"):
+        task.samples(fresh, "val")
+
+
+def dataset_counts(question: int, answer: int, unboxed: int) -> dict[str, int]:
+    counts = dict.fromkeys(KINDS, 0)
+    return counts | {
+        "matched by the question": question,
+        "matched by the answer": answer,
+        "no boxes in the picture": unboxed,
+    }
+
+
+def test_another_splits_missing_boxes_are_no_hindrance(tmp_path: Path) -> None:
+    folder, task = make_boxed_slake(tmp_path, SIZE, train_image=9), get_task("slake_grounding")
+    (folder / "imgs/xmlab9/detection.json").unlink()
+    dataset = task.open(folder)
+    results = [Result(s, "Liver", 1.0, evidence(high=0)) for s in task.samples(dataset, "validate")]
+    found = summarise(results, task, "validate", dataset=dataset, contamination=None)["grounding"]
+    assert found["counts"]["train"] is None and found["counts"]["validate"]["matched by the answer"] == 3

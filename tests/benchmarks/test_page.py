@@ -109,7 +109,7 @@ def test_numbers_are_the_summary_s(whole: Document) -> None:
     assert row(whole, "0.50 … 1.00")[1:] == ["98", "0.812", "0.515", "0.410 … 0.620"]
     for line in (
         "50.0 38.2 … 61.5 accuracy: 20/40",
-        "0.297 (0.213 … 0.381)",
+        "as it came 0.297 0.213 … 0.381 within halves 0.312",
         "81.2 % on average, and 51.5 % are right",
     ):
         assert line in whole.text
@@ -141,7 +141,7 @@ def test_nothing_is_fetched(text: str, whole: Document) -> None:
             assert tag == "img" and head == "data:image/png;base64"
             Image.open(io.BytesIO(base64.b64decode(data))).verify()
         assert tag == "a" or "href" not in attributes
-    assert sum(tag == "img" for tag, _ in whole.elements) == 4  # two scans, one of them with two crops
+    assert sum(tag == "img" for tag, _ in whole.elements) == 5  # two scans, one of them with its map and two crops
 
 
 def test_links_within_the_page_lead_somewhere(whole: Document) -> None:
@@ -277,9 +277,34 @@ def test_plots_put_numbers_where_they_belong() -> None:
     middle = plots.TOP + (plots.HEIGHT - plots.TOP - plots.BOTTOM) / 2
     assert points[0] == pytest.approx((half, middle)) and points[1] == pytest.approx(axes.at(1, 0.485))
     assert plots.reliability(summary()["calibration"]["bins"]).count("<circle") == 1  # the empty bin is not drawn
+    found = summary()["calibration"]
+    both = plots.reliability(found["bins"], found["calibrated"])
+    x, y = plots.Axes("", "").at(0.53125 + 0.015625, 0.52)
+    assert f'<circle class="mark ring" cx="{x}" cy="{y}"' in both and both.count('class="mark diamond"') == 2  # 1: key
+    promised = plots.risk_coverage(found["risk_coverage"], found["risks"])
+    assert promised.count("<polygon") == 1 and "≤ 20 %" in promised and "≤ 5 %" not in promised  # nothing kept at 5 %
     track = plots.interval_line({"percent": 50.0, "low": 40.0, "high": 61.25})
     assert 'cx="50.00%"' in track and 'x1="40.00%" x2="61.25%"' in track
     assert plots.interval_line({"percent": None}) == ""
+
+
+def test_calibrated_confidences_stand_in_tables(whole: Document) -> None:
+    """The bins, too, as all that is drawn stands in numbers."""
+    cells = [[" ".join(cell.split()) for cell in cells] for cells in whole.rows]
+    assert ["temperature, cross-fitted", *["0.062 0.031 … 0.125 change −0.250 −0.375 … −0.125"] * 3] in cells
+    assert ["50 %", "50/98", "75.0", "–", "0.875"] in cells
+    assert ["5 %", "–", "–", "–", "0/10", "–"] in cells
+    assert ["20 %", "34.5", "16.4", "11.2 … 23.1", "7/10", "0.938"] in cells
+    assert ["0.50 … 0.60", "49", "0.547", "0.520", "0.400 … 0.640"] in cells
+    assert "deferral off" in whole.text
+
+
+def test_scores_of_before_calibration_are_shown_without_it() -> None:
+    made = summary()
+    new = ("nll", "deferral", "selective", "risks", "calibrated", "not_fitted")
+    made["calibration"] = {key: value for key, value in made["calibration"].items() if key not in new}
+    text = Document(page.page(made)).text
+    assert "cross-fitted" not in text and "0.297 (0.213 … 0.381)" in text
 
 
 def test_a_confidence_is_said_not_to_be_a_probability_of_disease() -> None:

@@ -133,6 +133,15 @@ def test_what_cannot_be_drawn_is_refused(images: int, seed: int, size: int, told
         design(images, seed, size)
 
 
+def test_some_topics_alone_are_asked_about_the_same_pictures(planned: list[Planned]) -> None:
+    some = design(IMAGES, seed=5, topics=("nodule", "marker"))
+    assert [p.phantom for p in some] == [p.phantom for p in planned]
+    for one, all_of_it in zip(some, planned, strict=True):
+        assert one.questions() == tuple(q for q in all_of_it.questions() if q.topic in ("nodule", "marker"))
+    with pytest.raises(InputError, match="topic 'liver'; expected some of nodule"):
+        design(IMAGES, seed=5, topics=("liver",))
+
+
 @pytest.mark.parametrize("size", [96, 257])
 def test_pictures_of_another_size_hold_what_is_planted(size: int) -> None:
     for one in design(40, 0, size)[::8]:
@@ -290,7 +299,7 @@ def test_a_moved_cause_keeps_its_size(planned: list[Planned]) -> None:
         sizes = [
             sorted((x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes(one, kind)) for one in (phantom, moved(phantom, kind))
         ]
-        assert np.abs(np.subtract(*sizes)).max() <= 1  # a disc between the pixels may take one more
+        assert np.abs(np.subtract(sizes[0], sizes[1])).max() <= 1  # a disc between the pixels may take one more
 
 
 def test_what_is_not_there_cannot_move(planned: list[Planned]) -> None:

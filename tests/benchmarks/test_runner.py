@@ -16,7 +16,7 @@ from benchmarks.baselines import QuestionOnlyMajority, blank_images, shuffled_im
 from benchmarks.protocols.exact import NORMALISED
 from benchmarks.runner import read_results, run
 from benchmarks.scores import score
-from medfly.types import Answer, InputError, Sample
+from medfly.types import Answer, Evidence, FrameBox, InputError, Region, Sample
 
 MODEL = {"name": "majority", "hash": "m1"}
 
@@ -62,6 +62,28 @@ def test_rows_by_hand(samples: list[Sample], tmp_path: Path) -> None:
         "",
     ]
     assert [row["id"] for row in predictions.read(folder / "predictions.jsonl")] == ["q0", 1]
+
+
+def test_evidence_is_kept_where_it_is_scored_and_nowhere_else(samples: list[Sample], tmp_path: Path) -> None:
+    found = Evidence("told", (Region("high", 3, (0.0, 0.5, 4.0, 4.0), -0.25, (FrameBox(0, (0.0, 0.0, 1.0, 1.0)),)),))
+
+    def pointing(asked: Iterable[Sample]) -> Iterator[Answer]:
+        return (Answer(s.question, "yes", 0.5, found) for s in asked)
+
+    plain = start(pointing, samples[:1], tmp_path / "plain")
+    folder = start(pointing, samples[:1], tmp_path / "kept", evidence="gradients")
+    lines = [(one / "predictions.jsonl").read_text().rstrip("\n") for one in (plain, folder)]
+    assert lines[1] == lines[0][:-1] + (
+        ', "evidence": {"method": "told", "regions": [{"level": "high", "crop": 3, "box": [0.0, 0.5, 4.0, 4.0], '
+        '"score": -0.25}]}}'
+    )
+    (result,) = read_results(folder, samples[:1])
+    assert result.evidence is not None and result.evidence.regions[0].box == (0.0, 0.5, 4.0, 4.0)
+    assert read_results(plain, samples[:1])[0].evidence is None
+    with pytest.raises(InputError, match="found evidence 'gradients', expected 'causal_all'"):
+        start(pointing, samples[:1], tmp_path / "kept", evidence="causal_all")
+    with pytest.raises(RuntimeError, match="no evidence with its answer to question 'q0'"):
+        start(Recorder(samples), samples, tmp_path / "none", evidence="gradients")
 
 
 def test_finished_folder(samples: list[Sample], tmp_path: Path) -> None:

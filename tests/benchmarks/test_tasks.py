@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.tasks import TASKS, get_task
+from benchmarks.tasks import TASKS, folder_of, get_task
 from data_adapters.dataset import Finding, Size
 from data_adapters.path_vqa import PathVqa
 from data_adapters.slake import Slake
@@ -87,6 +87,16 @@ def test_a_task_opens_its_data_set(tmp_path: Path) -> None:
         assert set(opened.expected) == set(task.splits) and opened.licence and opened.source
         (sample,) = task.samples(opened, "train")
         assert sample.metadata.get("q_lang") in (None, "zh" if task.name == "slake_zh" else "en")
+
+
+def test_the_folder_is_named_after_the_task_or_its_data_set(tmp_path: Path) -> None:
+    for name in ("slake", "vqa_rad"):
+        (tmp_path / name).mkdir()
+    assert folder_of(tmp_path, "slake_grounding") == folder_of(tmp_path, "slake_zh") == tmp_path / "slake"
+    assert folder_of(tmp_path / "slake", "slake_grounding") == tmp_path / "slake"
+    assert folder_of(tmp_path, "path_vqa") == tmp_path
+    (tmp_path / "slake_zh").mkdir()
+    assert folder_of(tmp_path, "slake_zh") == tmp_path / "slake_zh"
 
 
 def test_a_hospital_folder_says_its_own_splits(tmp_path: Path) -> None:

@@ -127,3 +127,29 @@ def make_copy(folder: Path, splits: Mapping[str, Sequence[ParquetRow]], group: i
             name = f"{split}-{shard:05d}-of-{shards:05d}-0a1b2c.parquet"
             pq.write_table(pa.Table.from_pylist(table, schema), folder / "data" / name, row_group_size=group)
     return folder
+
+
+def make_boxed_slake(folder: Path, size: tuple[int, int] = (48, 24), train_image: int | None = None) -> Path:
+    """Four pictures with two questions each, the first answered "Liver", the second naming it; and a training split.
+
+    The liver lies in the upper left corner, of 8 × 4 pixels; the last picture has no boxes, and the first one more,
+    which leaves it. train_image: what all of training is about; by default it is as the validation split.
+    """
+    rows = []
+    for image in (1, 2, 3, 4) if train_image is None else (1, 2, 3, 4, train_image):
+        (folder / f"imgs/xmlab{image}").mkdir(parents=True)
+        pixels = np.random.default_rng(image).integers(0, 256, (size[1], size[0]), np.uint8)
+        Image.fromarray(pixels).save(folder / f"imgs/xmlab{image}/source.jpg")
+        boxes = [] if image == 4 else [{"Liver": [0, 0, 8, 4]}]
+        boxes += [{"Spleen": [size[0] - 5, 4, 20, 9]}] if image == 1 else []
+        (folder / f"imgs/xmlab{image}/detection.json").write_text(json.dumps(boxes))
+        for part, (question, answer) in enumerate(
+            (("What is the main organ?", "Liver"), ("Where is it: the liver?", "Top"))
+        ):
+            asked = {"question": question, "answer": answer, "qid": 10 * image + part, "img_id": image}
+            rows.append(slake_row(**asked, img_name=f"xmlab{image}/source.jpg"))
+    mine = [row for row in rows if row["img_id"] != train_image]
+    training = mine if train_image is None else rows[len(mine) :]
+    (folder / "validate.json").write_text(json.dumps(mine))
+    (folder / "train.json").write_text(json.dumps([{**row, "qid": 1000 + row["qid"]} for row in training]))
+    return folder

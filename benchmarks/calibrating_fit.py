@@ -1,0 +1,175 @@
+"""A calibration fitted on answers whose truth is known, and what such a one is worth on images that it has not seen.
+
+The calibration that is kept is fitted on all; every number that is told of it is cross-fitted: the images are halved,
+each half is judged by what was fitted on the other, several times (benchmarks.fitting). Half the images promise less
+than all do, so the numbers err on the low side.
+
+Answer sets: split conformal with the score 1 − p(right option) over the options' probabilities (LAC: M. Sadinle, J. Lei
+and L. Wasserman, JASA 114 (2019) 223–234), quantile ⌈(n + 1)(1 − a)⌉ of n in a finite sample (V. Vovk et al., 2005).
+Its promise is over questions drawn alike and one by one; an image's questions go together, so that coverage varies more
+from set to set of images than for independent ones, about the same mean. A right answer that is no option counts as not
+covered, here and in the fit.
+
+Shapes: N questions, n images, F features, S splits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.calibrating import Known
+from benchmarks.calibration import expected_calibration_error
+from benchmarks.fitting import SPLITS, Fit, cross_fitted, halves, isotonic, temperature, threshold
+from benchmarks.statistics import Difference, Proportion, paired_difference, proportion
+from medfly.trust.curve import Curve
+from medfly.trust.outside import Familiar
+from medfly.types import InputError
+
+COVERAGE = 0.9
+SEED = 0
+CURVES: dict[str, Fit | None] = {"as it comes": None, "temperature": temperature, "isotonic": isotonic}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a calibration is made of, see medfly.trust.Calibration."""
+
+    curve: Curve
+    threshold: float | None
+    quantile: float | None
+    familiar: Familiar
+
+
+def fit(known: Known, risk: float, curve: Fit) -> Parts:
+    """The parts fitted on these answers: for other answers, and not for judging these. Raises InputError."""
+    fitted = curve(known.confidences, known.hits)
+    likely = fitted(known.confidences)
+    try:
+        familiar = Familiar.fit(known.features, known.questions, known.images.tolist())
+    except ValueError as error:  # pictures that are all the same count once
+        raise InputError(f"half of the pictures, to learn what they are like: {error}: take more of them") from None
+    least = threshold(risk, likely, known.hits, known.clusters)
+    return Parts(fitted, least, quantile(misses(known), COVERAGE), familiar)
+
+
+def misses(known: Known) -> np.ndarray:
+    """[questions with options] 1 − the probability of the right one; above 1 where it is none of the options."""
+    pairs = zip(known.shares, known.gold, strict=True)
+    return np.array([1 - share[gold] if gold >= 0 else np.inf for share, gold in pairs if share is not None])
+
+
+def quantile(scores: np.ndarray, coverage: float) -> float | None:
+    """The ⌈(n + 1) coverage⌉-th smallest of n scores; 1, which rules nothing out, where n is too few for one.
+
+    None where there are no scores.
+    """
+    if not len(scores):
+        return None
+    rank = math.ceil((len(scores) + 1) * coverage - 1e-9)
+    return min(1.0, float(np.sort(scores)[rank - 1])) if rank <= len(scores) else 1.0
+
+
+def in_set(shares: np.ndarray, level: float) -> np.ndarray:
+    """[options] of bool: whether each belongs to the answer set, the likeliest always."""
+    kept = 1 - shares <= level
+    kept[shares.argmax()] = True
+    return kept
+
+
+def curves(known: Known) -> dict[str, dict[str, Any]]:
+    """Of each of CURVES, cross-fitted: ece (value, low, high), brier (a Proportion), gain (its Difference to raw)."""
+    labels, found = known.clusters.tolist(), {}
+    raw = ((known.confidences - known.hits) ** 2).tolist()
+    for name, how in CURVES.items():
+        values = known.confidences
+        if how is not None:
+            values = cross_fitted(known.confidences, known.hits, known.clusters, how, SEED)
+        squares = ((values - known.hits) ** 2).tolist()
+        found[name] = {
+            "ece": expected_calibration_error(values, known.hits, known.clusters),
+            "brier": proportion(squares, labels, seed=SEED),
+            "gain": paired_difference(squares, raw, labels, seed=SEED),
+        }
+    return found
+
+
+def best_curve(told: dict[str, dict[str, Any]]) -> str:
+    """The curve with the lowest cross-fitted Brier score, of those that are fitted."""
+    return min((name for name, how in CURVES.items() if how), key=lambda name: told[name]["brier"].value)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the other half's fit did to a half's questions, over SPLITS ways to halve the images.
+
+    kept: answers not deferred; wrong: of them; unsure, strange: deferred for each reason (some for both); all of
+    answers. covered, single, size: of the answer sets; at_most: mean number of options. found: halves with a threshold.
+    """
+
+    kept: Proportion
+    wrong: Proportion
+    unsure: Proportion
+    strange: Proportion
+    covered: Proportion
+    single: Proportion
+    size: Difference
+    options: float | None
+    found: int
+
+
+def worth(known: Known, risk: float, curve: Fit) -> Worth:
+    """Every half judged by what was fitted on the other."""
+    told: dict[str, list[np.ndarray]] = {}
+    found = 0
+    for split in range(SEED, SEED + SPLITS):
+        side = halves(known.clusters, split)
+        for half in (0, 1):
+            parts = fit(known.part(side != half), risk, curve)
+            found += parts.threshold is not None
+            for name, values in _judged(known.part(side == half), parts).items():
+                told.setdefault(name, []).append(values)
+    all_ = {name: np.concatenate(values) for name, values in told.items()}
+    clusters, kept, closed = all_["cluster"], all_["kept"] > 0, all_["size"] > 0
+    where = clusters[closed]
+    sizes = all_["size"][closed]
+    return Worth(
+        kept=_share(all_["kept"], clusters),
+        wrong=_share(1 - all_["hit"][kept], clusters[kept]),
+        unsure=_share(all_["unsure"], clusters),
+        strange=_share(all_["strange"], clusters),
+        covered=_share(all_["covered"][closed], where),
+        single=_share((sizes == 1).astype(float), where),
+        size=paired_difference(sizes.tolist(), [0.0] * len(sizes), where.tolist(), seed=SEED),
+        options=float(all_["options"][closed].mean()) if closed.any() else None,
+        found=found,
+    )
+
+
+def _judged(known: Known, parts: Parts) -> dict[str, np.ndarray]:
+    """[N] each: cluster, hit, unsure, strange, kept, covered, and size of the set and options, 0 without options."""
+    likely = parts.curve(known.confidences)
+    unsure = np.ones(len(likely)) if parts.threshold is None else (likely < parts.threshold).astype(float)
+    pictures, pairs = known.features.tolist(), zip(known.images, known.questions, strict=True)
+    strange = np.array([bool(parts.familiar.strange(pictures[i], q)) for i, q in pairs], float)
+    sets = [None if one is None or parts.quantile is None else in_set(one, parts.quantile) for one in known.shares]
+    golds = zip(sets, known.gold, strict=True)
+    return {
+        "cluster": known.clusters,
+        "hit": known.hits,
+        "unsure": unsure,
+        "strange": strange,
+        "kept": (1 - unsure) * (1 - strange),
+        "covered": np.array([float(one is not None and gold >= 0 and one[gold]) for one, gold in golds]),
+        "size": np.array([0.0 if one is None else one.sum() for one in sets]),
+        "options": np.array([0.0 if one is None else len(one) for one in sets]),
+    }
+
+
+def _share(values: np.ndarray, clusters: np.ndarray) -> Proportion:
+    labels: list[Hashable] = clusters.tolist()
+    return proportion(values.tolist(), labels, seed=SEED)

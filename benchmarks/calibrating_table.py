@@ -1,0 +1,92 @@
+"""calibration.md: what a calibration was fitted on, and its cross-fitted numbers. It computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.calibrating_fit import SPLITS, Worth
+from benchmarks.statistics import LEVEL, Difference, Proportion
+from medfly.trust.calibrated import Calibration
+from medfly.wording import RESEARCH_USE
+
+
+def markdown(calibration: Calibration, told: Mapping[str, Mapping[str, Any]], worth: Worth, chosen: str) -> str:
+    """told: as benchmarks.calibrating_fit.curves gives it; chosen: which of the curves the calibration has."""
+    return "\n".join([*_head(calibration), *_curves(told, chosen), *_deferral(calibration, worth), *_sets(worth), ""])
+
+
+def _head(calibration: Calibration) -> list[str]:
+    by = calibration.fitted
+    return [
+        f"# Calibration of {calibration.model} ({calibration.model_hash[:12]}, {calibration.precision})",
+        "",
+        f"Fitted on {by.questions:,} answers about {by.images:,} images of {by.data} {by.split} ({by.rule}). Every "
+        f"number below is cross-fitted: {SPLITS} times the images (patients, where they are known) are halved, "
+        f"and each half is judged by what was fitted on the other. In brackets {100 * LEVEL:.0f} % intervals by image. "
+        "It is about the model's answers there: not a probability of disease, and no promise for other scanners or "
+        f"other patients. {RESEARCH_USE}.",
+        "",
+    ]
+
+
+def _curves(told: Mapping[str, Mapping[str, Any]], chosen: str) -> list[str]:
+    lines = ["| confidence | ECE | Brier score | Brier, change |", "|---|---|---|---|"]
+    for name, one in told.items():
+        ece, kept = one["ece"], " (kept)" if name == chosen else ""
+        error = _bracketed(ece["value"], ece["low"], ece["high"], 1, "{:.3f}")
+        gain = "–" if name == "as it comes" else _number(one["gain"], 1, "{:+.3f}")
+        lines.append(f"| {name}{kept} | {error} | {_number(one['brier'], 1, '{:.3f}')} | {gain} |")
+    return [*lines, ""]
+
+
+def _deferral(calibration: Calibration, worth: Worth) -> list[str]:
+    risk = 100 * calibration.risk
+    least = (
+        "none keeps it: all is deferred" if calibration.threshold is None else f"{100 * calibration.threshold:.1f} %"
+    )
+    return [
+        f"| at a stated risk of {risk:g} % | |",
+        "|---|---|",
+        f"| least share right for an answer to be kept (of all: the lowest whose upper {100 * LEVEL:.0f} % limit "
+        f"of wrong ones is within the risk) | {least} |",
+        f"| halves that gave such a threshold | {worth.found} of {2 * SPLITS} |",
+        f"| answers kept | {_number(worth.kept)} |",
+        f"| wrong among those kept | {_number(worth.wrong)} |",
+        f"| was the risk kept? | {_kept(calibration.risk, worth.wrong)} |",
+        f"| deferred as unsure | {_number(worth.unsure)} |",
+        f"| deferred as unlike all that was seen | {_number(worth.strange)} |",
+        "",
+    ]
+
+
+def _kept(risk: float, wrong: Proportion) -> str:
+    if wrong.value is None:
+        return "nothing was kept"
+    said = "yes" if wrong.value <= risk else "no"
+    return f"{said}; the interval reaches above it" if (wrong.high or 0) > risk >= wrong.value else said
+
+
+def _sets(worth: Worth) -> list[str]:
+    if worth.options is None:
+        return ["No closed questions with options: no answer sets."]
+    return [
+        f"| answer sets of the closed questions with options ({worth.size.count // SPLITS:,}) | |",
+        "|---|---|",
+        f"| hold the right answer | {_number(worth.covered)} |",
+        f"| mean size, of {worth.options:.2f} options | {_number(worth.size, 1, '{:.2f}')} |",
+        f"| of one option | {_number(worth.single)} |",
+    ]
+
+
+def _number(found: Proportion | Difference, scale: float = 100, form: str = "{:.1f} %") -> str:
+    return _bracketed(found.value, found.low, found.high, scale, form)
+
+
+def _bracketed(value: float | None, low: float | None, high: float | None, scale: float, form: str) -> str:
+    if value is None:
+        return "–"
+    bare = form.removesuffix(" %")
+    if low is None or high is None:
+        return form.format(scale * value)
+    return f"{form.format(scale * value)} [{bare.format(scale * low)}, {bare.format(scale * high)}]"
