@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.predictions import finished
 from benchmarks.progress import progress
 from benchmarks.protocols.exact import NORMALISED, normalised_exact_match
 from benchmarks.results import Result
@@ -95,8 +96,8 @@ def gather(measure: Measure, samples: Sequence[Sample], folder: Path) -> Known:
 
     samples: those of one image side by side, or else the image is read again.
     """
-    rows = {row["id"]: row for row in _read(folder / ROWS)}
-    pictures = {row["image"]: row["features"] for row in _read(folder / PICTURES)}
+    rows = {row["id"]: row for row in map(json.loads, finished(folder / ROWS))}
+    pictures = {row["image"]: row["features"] for row in map(json.loads, finished(folder / PICTURES))}
     todo = [sample for sample in samples if sample.id not in rows]
     with (
         (folder / ROWS).open("a", encoding="utf-8") as kept,
@@ -134,15 +135,6 @@ def _row(sample: Sample, given: Measured) -> dict[str, Any]:
 
 def _line(value: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    """The finished rows. A last line that a kill cut short is taken off the file."""
-    data = path.read_bytes() if path.exists() else b""
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        path.write_bytes(whole)
-    return [json.loads(line) for line in whole.splitlines()]
 
 
 def _known(samples: Sequence[Sample], rows: Mapping[Any, Mapping[str, Any]], pictures: Mapping[str, Any]) -> Known:

@@ -16,15 +16,15 @@ Shapes: N questions, n images, F features, S splits.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from benchmarks.calibrating import Known
-from benchmarks.calibration import expected_calibration_error
-from benchmarks.fitting import SPLITS, Fit, cross_fitted, halves, isotonic, temperature, threshold
+from benchmarks.calibration import FITS, fitted_errors, raw_errors
+from benchmarks.fitting import SPLITS, Fit, halves, threshold
 from benchmarks.statistics import Difference, Proportion, paired_difference, proportion
 from medfly.trust.curve import Curve
 from medfly.trust.outside import Familiar
@@ -32,7 +32,7 @@ from medfly.types import InputError
 
 COVERAGE = 0.9
 SEED = 0
-CURVES: dict[str, Fit | None] = {"as it comes": None, "temperature": temperature, "isotonic": isotonic}
+RAW = "as it comes"
 
 
 @dataclass(frozen=True)
@@ -82,25 +82,14 @@ def in_set(shares: np.ndarray, level: float) -> np.ndarray:
 
 
 def curves(known: Known) -> dict[str, dict[str, Any]]:
-    """Of each of CURVES, cross-fitted: ece (value, low, high), brier (a Proportion), gain (its Difference to raw)."""
-    labels, found = known.clusters.tolist(), {}
-    raw = ((known.confidences - known.hits) ** 2).tolist()
-    for name, how in CURVES.items():
-        values = known.confidences
-        if how is not None:
-            values = cross_fitted(known.confidences, known.hits, known.clusters, how, SEED)
-        squares = ((values - known.hits) ** 2).tolist()
-        found[name] = {
-            "ece": expected_calibration_error(values, known.hits, known.clusters),
-            "brier": proportion(squares, labels, seed=SEED),
-            "gain": paired_difference(squares, raw, labels, seed=SEED),
-        }
-    return found
+    """RAW → `raw_errors`, and `fitted_errors` (both of benchmarks.calibration)."""
+    values = known.confidences, known.hits, known.clusters
+    return {RAW: raw_errors(*values)} | fitted_errors(*values)
 
 
-def best_curve(told: dict[str, dict[str, Any]]) -> str:
-    """The curve with the lowest cross-fitted Brier score, of those that are fitted."""
-    return min((name for name, how in CURVES.items() if how), key=lambda name: told[name]["brier"].value)
+def best_curve(told: Mapping[str, Mapping[str, Any]]) -> str:
+    """The one of FITS with the lowest cross-fitted Brier score."""
+    return min(FITS, key=lambda name: told[name]["brier"]["value"])
 
 
 @dataclass(frozen=True)

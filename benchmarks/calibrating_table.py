@@ -31,13 +31,17 @@ def _head(calibration: Calibration) -> list[str]:
 
 
 def _curves(told: Mapping[str, Mapping[str, Any]], chosen: str) -> list[str]:
-    lines = ["| confidence | ECE | Brier score | Brier, change |", "|---|---|---|---|"]
+    lines = [
+        "| confidence | ECE | Brier score | NLL | Brier score, change |",
+        "|---|---|---|---|---|",
+    ]
     for name, one in told.items():
-        ece, kept = one["ece"], " (kept)" if name == chosen else ""
-        error = _bracketed(ece["value"], ece["low"], ece["high"], 1, "{:.3f}")
-        gain = "–" if name == "as it comes" else _number(one["gain"], 1, "{:+.3f}")
-        lines.append(f"| {name}{kept} | {error} | {_number(one['brier'], 1, '{:.3f}')} | {gain} |")
-    return [*lines, ""]
+        errors = [_limits(one[key], "{:.3f}") for key in ("ece", "brier", "nll")]
+        change = _limits(one["difference"]["brier"], "{:+.3f}") if "difference" in one else "–"
+        lines.append(f"| {name}{' (kept)' if name == chosen else ''} | {' | '.join(errors)} | {change} |")
+    halved = _limits(told[chosen]["raw_ece"], "{:.3f}")
+    within = "The ECE of a fitted confidence is taken within each half, where it is larger by chance"
+    return [*lines, "", f"{within}; as it comes it is {halved} there.", ""]
 
 
 def _deferral(calibration: Calibration, worth: Worth) -> list[str]:
@@ -81,6 +85,10 @@ def _sets(worth: Worth) -> list[str]:
 
 def _number(found: Proportion | Difference, scale: float = 100, form: str = "{:.1f} %") -> str:
     return _bracketed(found.value, found.low, found.high, scale, form)
+
+
+def _limits(found: Mapping[str, float | None], form: str) -> str:
+    return _bracketed(found["value"], found["low"], found["high"], 1, form)
 
 
 def _bracketed(value: float | None, low: float | None, high: float | None, scale: float, form: str) -> str:

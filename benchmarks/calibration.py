@@ -47,7 +47,7 @@ def calibration(results: Sequence[Result], rule: Rule, task: str) -> dict[str, A
     count, confidence (mean), accuracy, accuracy_low, accuracy_high, which are None in an empty bin; risk_coverage:
     coverage, risk, threshold, at most POINTS of them; nll: as ece, in nats, of confidences kept 1e-6 off 0 and 1;
     deferral: that it is off; selective: as benchmarks.selective.at_coverages; risks: as at_risks there, None where
-    nothing is fitted; calibrated: FITS → `_calibrated`, None where nothing is fitted; not_fitted: why, else None.
+    nothing is fitted; calibrated: FITS → `cross_fitted_errors`, None where nothing is fitted; not_fitted: why.
     A rule of fractions is taken as it is: "accuracy" is then its mean, and the Brier score a mean squared difference.
     Raises InputError for a confidence that is NaN or outside 0 … 1.
     """
@@ -70,14 +70,14 @@ def calibration(results: Sequence[Result], rule: Rule, task: str) -> dict[str, A
         "left_out": len(scored) - len(counted),
         "accuracy": float(hits.mean()),
         "mean_confidence": float(confidences.mean()),
-        **_errors(confidences, hits, clusters),
+        **raw_errors(confidences, hits, clusters),
         "aurc": area_under_risk_coverage(confidences, hits),
         "bins": reliability(confidences, hits, clusters),
         "risk_coverage": risk_coverage(confidences, hits),
         "deferral": DEFERRAL,
         "selective": at_coverages(confidences, hits, clusters),
         "risks": None if reason else at_risks(confidences, hits, clusters),
-        "calibrated": None if reason else {n: _calibrated(fit, confidences, hits, clusters) for n, fit in FITS.items()},
+        "calibrated": None if reason else fitted_errors(confidences, hits, clusters),
         "not_fitted": reason,
     }
 
@@ -92,8 +92,13 @@ def _not_fitted(hits: np.ndarray, clusters: np.ndarray) -> str | None:
     return None
 
 
-def _errors(confidences: np.ndarray, hits: np.ndarray, clusters: np.ndarray) -> dict[str, dict[str, Any]]:
-    """ece, brier, nll → value, low, high, of the raw confidences."""
+def fitted_errors(confidences: np.ndarray, hits: np.ndarray, clusters: np.ndarray) -> dict[str, dict[str, Any]]:
+    """FITS → `cross_fitted_errors`."""
+    return {name: cross_fitted_errors(fit, confidences, hits, clusters) for name, fit in FITS.items()}
+
+
+def raw_errors(confidences: np.ndarray, hits: np.ndarray, clusters: np.ndarray) -> dict[str, dict[str, Any]]:
+    """ece, brier, nll → value, low, high, of the raw confidences [N]; hits [N], clusters [N] of 0 … C − 1."""
     nll = _limits(_less(_surprise(confidences, hits), np.zeros(len(hits)), clusters))
     few = int(clusters.max()) + 1 < LEAST  # there the limits of a difference end at 1, which nats do not
     return {
@@ -109,7 +114,7 @@ def _surprise(confidences: np.ndarray, hits: np.ndarray) -> np.ndarray:
     return -(hits * np.log(sure) + (1 - hits) * np.log(1 - sure))
 
 
-def _calibrated(fit: Fit, raw: np.ndarray, hits: np.ndarray, clusters: np.ndarray) -> dict[str, Any]:
+def cross_fitted_errors(fit: Fit, raw: np.ndarray, hits: np.ndarray, clusters: np.ndarray) -> dict[str, Any]:
     """Of confidences that are cross-fitted by clusters (benchmarks.fitting.cross_fits), each error within the halves
     and averaged over the splits.
 

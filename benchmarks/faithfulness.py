@@ -37,14 +37,15 @@ from benchmarks.faithfulness_measures import (
     ranked,
 )
 from benchmarks.faithfulness_tables import AGREEMENT, CHECKS, WAYS, markdown, summary
-from benchmarks.predictions import write_json
+from benchmarks.manifest import claim, hash_of
+from benchmarks.predictions import finished, write_json
 from benchmarks.progress import progress
 from benchmarks.tasks import folder_of, get_task
 from medfly.evidence import Wanted
 from medfly.geometry import Crop
 from medfly.types import InputError, Sample, Scan, naming_question
 
-ROWS, RUN, SUMMARY, TABLE = (f"faithfulness.{kind}" for kind in ("jsonl", "run.json", "json", "md"))
+ROWS, SUMMARY, TABLE = (f"faithfulness.{kind}" for kind in ("jsonl", "json", "md"))
 WANTED: dict[str, Wanted] = {"gradients": True, "causal": "causal_all", "shortcut": "causal"}
 PARTS = ("decoder", "tower")
 DRAWS, SEED = 3, 0
@@ -80,9 +81,14 @@ def run(prober: Prober, samples: Sequence[Sample], folder: Path, **asked: Any) -
 
     asked: what else tells this run from another. Raises InputError where the folder holds another run.
     """
-    made = {"steps": list(STEPS), "draws": DRAWS, "seed": SEED}
-    _claim(folder, {"model": prober.name, "hash": prober.hash, **made, **asked, "questions": [s.id for s in samples]})
-    rows = _read(folder / ROWS)
+    made = {
+        "steps": list(STEPS),
+        "draws": DRAWS,
+        "seed": SEED,
+        "questions_hash": hash_of([sample.id for sample in samples]),
+    }
+    claim(folder, {"model": {"name": prober.name, "hash": prober.hash}, **made, **asked}, None)
+    rows = {row["id"]: row for row in map(json.loads, finished(folder / ROWS))}
     left = any(sample.id not in rows for sample in samples)
     blind = {part: prober.randomised(part, SEED) for part in PARTS} if left else {}
     with (folder / ROWS).open("a", encoding="utf-8") as file, progress("probing", len(samples), len(rows)) as advance:
@@ -96,24 +102,6 @@ def run(prober: Prober, samples: Sequence[Sample], folder: Path, **asked: Any) -
                     advance()
             file.flush()
     return [rows[sample.id] for sample in samples]
-
-
-def _claim(folder: Path, record: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / RUN
-    if not path.exists():
-        write_json(path, record)
-    elif json.loads(path.read_text("utf-8")) != record:
-        raise InputError(f"{folder}: found another run's {RUN}; expected this one's: choose another --output_path")
-
-
-def _read(path: Path) -> dict[int | str, dict[str, Any]]:
-    """The finished rows by id. A last line that a kill cut short is taken off the file."""
-    data = path.read_bytes() if path.exists() else b""
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        path.write_bytes(whole)
-    return {row["id"]: row for row in map(json.loads, whole.splitlines())}
 
 
 def _rows(prober: Prober, blind: Mapping[str, Prober], image: Sequence[Sample]) -> list[dict[str, Any]]:

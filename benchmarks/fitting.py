@@ -1,7 +1,7 @@
 """Confidences and what came out right → calibrated confidences, and a threshold that keeps a stated risk.
 
 It knows numbers: it knows no rule, no model and no question. Nothing is judged here by what it was fitted on: see
-`cross_fitted`. What is fitted says how often an answer is right: about the model's answers, not a probability of
+`cross_fits`. What is fitted says how often an answer is right: about the model's answers, not a probability of
 disease.
 
 Sources. Temperature: C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2; there of each
@@ -86,22 +86,6 @@ def halves(images: Sequence[Hashable] | np.ndarray, seed: int) -> np.ndarray:
     numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
     side = np.random.default_rng(seed).permutation(len(numbers)) % 2
     return np.array([side[numbers[label]] for label in labels], np.intp)
-
-
-def cross_fitted(
-    confidences: np.ndarray,
-    hits: np.ndarray,
-    images: Sequence[Hashable] | np.ndarray,
-    fit: Fit,
-    seed: int = 0,
-    splits: int = SPLITS,
-) -> np.ndarray:
-    """Calibrated confidences [N]: each image's by curves that were fitted on other images only.
-
-    What is averaged is each answer's calibrated confidence over the splits of `cross_fits`: curves of 48 images differ
-    by chance, and their mean less. Never judge them by bins over all the answers: see `cross_fits`.
-    """
-    return cross_fits(confidences, hits, images, fit, seed, splits).mean(axis=0)
 
 
 def cross_fits(

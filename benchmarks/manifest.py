@@ -50,8 +50,8 @@ def identity(
         "batch_size": batch_size,
         "max_new_tokens": max_new_tokens,
         "samples": len(samples),
-        "questions_hash": _hash(questions),
-        "images_hash": _hash(images),  # the same questions about blank or shuffled images are another run
+        "questions_hash": hash_of(questions),
+        "images_hash": hash_of(images),  # the same questions about blank or shuffled images are another run
     }
 
 
@@ -116,8 +116,8 @@ def _same(found: Any, run: Mapping[str, Any], folder: Path, remedy: str) -> None
             raise InputError(f"{folder} holds another run: found {key} {there!r}, expected {expected!r}: {remedy}")
 
 
-def _hash(value: Any) -> str:
-    """SHA-256 of the value's JSON, hexadecimal."""
+def hash_of(value: Any) -> str:
+    """SHA-256 of the value's JSON, hexadecimal: to tell one list of questions from another in a few letters."""
     return hashlib.sha256(json.dumps(value, ensure_ascii=True).encode()).hexdigest()
 
 

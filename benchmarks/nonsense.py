@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,10 +28,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks.calibrating import RULE, Known, gather, usable
-from benchmarks.calibrating_fit import COVERAGE, CURVES, best_curve, curves, fit
+from benchmarks.calibrating_fit import COVERAGE, best_curve, curves, fit
+from benchmarks.calibration import FITS
 from benchmarks.fitting import SPLITS, halves
+from benchmarks.manifest import claim, hash_of
 from benchmarks.nonsense_set import SEED, Case, cases
-from benchmarks.predictions import write_json
+from benchmarks.predictions import finished
 from benchmarks.progress import progress
 from benchmarks.statistics import Proportion, proportion
 from benchmarks.tasks import get_task
@@ -42,7 +43,7 @@ from medfly.trust.outside import NO_PICTURE
 from medfly.types import Answer, InputError, Sample, Scan, Trust
 
 TASK, SPLIT, RISK = "slake", "validate", 0.1
-ROWS, RUN, TABLE = "nonsense.jsonl", "nonsense.json", "nonsense.md"
+ROWS, TABLE = "nonsense.jsonl", "nonsense.md"
 REAL = "real questions (halves)"
 KINDS = ("unlike picture", "unknown words", "no picture", "low confidence")
 
@@ -97,7 +98,7 @@ def refitted(base: Calibration, known: Known, curve: Any) -> Calibration:
 
 def run(fly: Asked, todo: Sequence[Case], folder: Path, judge: Callable[[Case], Calibration]) -> list[dict[str, Any]]:
     """Ask every case that has no rows in the folder yet; all rows. judge: what a case is judged by."""
-    rows = _read(folder / ROWS)
+    rows = [one for line in finished(folder / ROWS) for one in json.loads(line)]
     done = {(one["group"], one["image"]) for one in rows}
     left = [case for case in todo if (case.group, case.image) not in done]
     with (
@@ -122,15 +123,6 @@ def _asked(fly: Asked, case: Case, calibration: Calibration) -> list[dict[str, A
         alone = calibration.assess(answer.confidence).deferred
         found.append({**row(case.group, case.image, answer.trust, alone), "question": number})
     return found
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    """The finished rows. A last line that a kill cut short is taken off the file."""
-    data = path.read_bytes() if path.exists() else b""
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        path.write_bytes(whole)
-    return [one for line in whole.splitlines() for one in json.loads(line)]
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], calibration: Calibration, halved: str) -> str:
@@ -191,16 +183,6 @@ def _fitted_here(fly: Any, known: Known, risk: float, curve: Any) -> Calibration
     )
 
 
-def claim(folder: Path, record: Mapping[str, Any]) -> None:
-    """Raises InputError where the folder holds another run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / RUN
-    if not path.exists():
-        write_json(path, record)
-    elif json.loads(path.read_text("utf-8")) != record:
-        raise InputError(f"{folder}: found another run's {RUN}; expected this one's: choose another --output_path")
-
-
 def measure(fly: Any, samples: Sequence[Sample], folder: Path, given: Path | None, risk: float | None) -> str:
     """The whole run; its table. Raises InputError."""
     from medfly.trust.asking import measured
@@ -209,10 +191,9 @@ def measure(fly: Any, samples: Sequence[Sample], folder: Path, given: Path | Non
     if given is not None:
         calibration = Calibration.read(given).checked(fly.hash, fly.model.precision)
     kept: float = risk or (calibration.risk if calibration else RISK)
-    claim(folder, _record(fly, samples, calibration, kept))
+    claim(folder, _record(fly, samples, calibration, kept), None)
     known = gather(partial(measured, fly), samples, folder)
-    curve = CURVES[best_curve(curves(known))]
-    assert curve is not None  # of those that are fitted
+    curve = FITS[best_curve(curves(known))]
     calibration = calibration or _fitted_here(fly, known, kept, curve)
     base, side = dataclasses.replace(calibration, risk=kept), halves(known.clusters, 0)
     of_image = {sample.image: int(half) for sample, half in zip(samples, side, strict=True)}
@@ -230,15 +211,13 @@ def _record(fly: Asked, samples: Iterable[Sample], calibration: Calibration | No
     told = None
     if calibration is not None:
         parts = [repr(calibration.curve), calibration.threshold, calibration.familiar.to_dict()]
-        told = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    asked = hashlib.sha256(json.dumps([sample.id for sample in samples]).encode()).hexdigest()
+        told = hash_of(parts)
     return {
-        "model": fly.name,
-        "hash": fly.hash,
+        "model": {"name": fly.name, "hash": fly.hash},
         "seed": SEED,
         "split": SPLIT,
         "risk": risk,
-        "questions": asked,
+        "questions_hash": hash_of([sample.id for sample in samples]),
         "calibration": told,
     }
 

@@ -93,6 +93,18 @@ def read(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def finished(path: Path) -> list[bytes]:
+    """The whole lines of a file that a run appends to; [] where there is none yet.
+
+    A last line that a kill cut short is taken off the file, so that the run can go on behind the others.
+    """
+    data = path.read_bytes() if path.exists() else b""
+    lines = data[: data.rfind(b"\n") + 1]
+    if lines != data:
+        path.write_bytes(lines)
+    return lines.splitlines()
+
+
 def parse(line: bytes, where: str) -> dict[str, Any]:
     """One line → its row. Raises InputError that starts with `where`."""
     try:

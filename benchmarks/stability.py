@@ -16,13 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import medfly
-from benchmarks.predictions import write_json
+from benchmarks.manifest import claim, hash_of
+from benchmarks.predictions import finished
 from benchmarks.progress import progress
 from benchmarks.protocols.exact import normalised_exact_match
 from benchmarks.stability_tables import markdown
@@ -30,7 +31,7 @@ from benchmarks.tasks import Task, get_task
 from medfly.sensitivity import PLAN, said_of_original, with_variations
 from medfly.types import Answer, InputError, Sample
 
-ROWS, RUN, TABLE = "stability.jsonl", "stability.json", "stability.md"
+ROWS, TABLE = "stability.jsonl", "stability.md"
 
 
 def run(fly: Any, samples: Sequence[Sample], folder: Path, *, limit: int, **asked: Any) -> list[dict[str, Any]]:
@@ -39,9 +40,10 @@ def run(fly: Any, samples: Sequence[Sample], folder: Path, *, limit: int, **aske
     fly: a medfly.MedFly. limit: tokens of an answer at most. asked: what else tells this run from another.
     Raises InputError where the folder holds another run.
     """
-    record = {"model": fly.name, "hash": fly.hash, "medfly": medfly.__version__, "plan": PLAN, "max_new_tokens": limit}
-    _claim(folder, record | asked | {"questions": [sample.id for sample in samples]})
-    rows = _read(folder / ROWS)
+    record = {"model": {"name": fly.name, "hash": fly.hash}, "medfly": medfly.__version__, "plan": PLAN}
+    record |= {"max_new_tokens": limit, "questions_hash": hash_of([sample.id for sample in samples])}
+    claim(folder, record | asked, None)
+    rows = {row["id"]: row for row in map(json.loads, finished(folder / ROWS))}
     todo = [sample for sample in samples if sample.id not in rows]
     with (folder / ROWS).open("a", encoding="utf-8") as file, progress("stability", len(samples), len(rows)) as advance:
         for _, group in groupby(todo, key=lambda sample: sample.image):
@@ -80,24 +82,6 @@ def row_of(sample: Sample, answer: Answer) -> dict[str, Any]:
             for one in answer.variations
         ],
     }
-
-
-def _claim(folder: Path, record: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / RUN
-    if not path.exists():
-        write_json(path, record)
-    elif json.loads(path.read_text("utf-8")) != record:
-        raise InputError(f"{folder}: found another run's {RUN}; expected this one's: choose another --output_path")
-
-
-def _read(path: Path) -> dict[int | str, dict[str, Any]]:
-    """The finished rows by id. A last line that a kill cut short is taken off the file."""
-    data = path.read_bytes() if path.exists() else b""
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        path.write_bytes(whole)
-    return {row["id"]: row for row in map(json.loads, whole.splitlines())}
 
 
 def _samples(task: Task, options: argparse.Namespace) -> list[Sample]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks import predictions
+from benchmarks.manifest import claim
 from benchmarks.phantoms.design import TOPICS, Planned, Question, design
 from benchmarks.phantoms.phantom import boxes, moved, to_scan
 from benchmarks.phantoms.placing import NoRoom
@@ -32,7 +33,7 @@ from medfly.types import Answer, Box, InputError, Region, Scan
 
 EVIDENCE: dict[str, Wanted] = {"gradients": True, "causal_all": "causal_all"}
 """Ways that score every high crop: a way that prunes some could not rank them all."""
-RUN, ROWS, SCORES = "run.json", "rows.jsonl", "scores.json"
+ROWS, SCORES = "rows.jsonl", "scores.json"
 
 
 class Pointing(Protocol):
@@ -112,19 +113,14 @@ def _overlap(a: Box, b: IntBox) -> bool:
     return max(a[0], b[0]) < min(a[2], b[2]) and max(a[1], b[1]) < min(a[3], b[3])
 
 
-def kept(model: Pointing, planned: Sequence[Planned], evidence: str, folder: Path, **asked: Any) -> list[Pointed]:
+def kept(model: Pointing, planned: Sequence[Planned], evidence: str, folder: Path, /, **asked: Any) -> list[Pointed]:
     """`point`, with each picture's rows kept in the folder, so that a run that was killed goes on where it was.
 
     evidence: one of EVIDENCE. asked: what else tells this run from another. Raises InputError where the folder holds
     another one's.
     """
-    run = {**asked, "evidence": evidence}
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / RUN).exists():
-        predictions.write_json(folder / RUN, run)
-    elif json.loads((folder / RUN).read_text("utf-8")) != run:
-        raise InputError(f"{folder}: found another run's {RUN}; expected this one's: choose another --output_path")
-    lines = _whole_lines(folder / ROWS)
+    claim(folder, {**asked, "evidence": evidence}, None)
+    lines = predictions.finished(folder / ROWS)
     done = [
         from_row(row, one.questions()) for one, line in zip(planned, lines, strict=False) for row in json.loads(line)
     ]
@@ -137,15 +133,6 @@ def kept(model: Pointing, planned: Sequence[Planned], evidence: str, folder: Pat
     return done
 
 
-def _whole_lines(path: Path) -> list[bytes]:
-    """One a picture, in their order. A last line that a kill cut short is taken off the file."""
-    data = path.read_bytes() if path.exists() else b""
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        path.write_bytes(whole)
-    return whole.splitlines()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns the exit status: 0 done, 2 the user's input was at fault."""
     options = _options(arguments)
@@ -155,7 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         fly = load(options.model)
         asked = {name: getattr(options, name) for name in ("images", "seed", "topics")}
-        pointed = kept(fly, planned, options.evidence, options.output_path, hash=fly.hash, **asked)
+        pointed = kept(
+            fly, planned, options.evidence, options.output_path, model={"name": fly.name, "hash": fly.hash}, **asked
+        )
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

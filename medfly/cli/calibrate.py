@@ -13,8 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.calibrating import RULE, Known, gather, usable
-from benchmarks.calibrating_fit import COVERAGE, CURVES, best_curve, curves, fit, worth
+from benchmarks.calibrating_fit import COVERAGE, best_curve, curves, fit, worth
 from benchmarks.calibrating_table import markdown
+from benchmarks.calibration import FITS
 from benchmarks.manifest import claim, identity, made
 from benchmarks.prompts import get_prompt
 from benchmarks.shards import Share
@@ -86,8 +87,7 @@ def _fitted(
     """The calibration of all answers, and the table of what such a one is worth on others."""
     told = curves(known)
     chosen = best_curve(told)
-    curve = CURVES[chosen]
-    assert curve is not None  # of those that are fitted
+    curve = FITS[chosen]
     parts = fit(known, risk, curve)
     calibration = Calibration(
         model=name.rstrip("/").rsplit("/", 1)[-1],  # a folder's path is nobody's concern

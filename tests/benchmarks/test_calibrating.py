@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.calibrating import FEWEST, Known, gather, usable
+from benchmarks.calibrating import FEWEST, RULE, Known, gather, usable
 from benchmarks.calibrating_fit import best_curve, curves, fit, in_set, misses, quantile, worth
+from benchmarks.calibration import calibration
 from benchmarks.fitting import isotonic
+from benchmarks.results import Result
 from medfly.trust.asking import Measured
 from medfly.trust.curve import Curve
 from medfly.types import InputError, Sample, Scan
@@ -166,9 +168,12 @@ def test_pictures_that_are_all_the_same_are_told_as_the_users_business(known: Kn
         fit(same, 0.1, isotonic)
 
 
-def test_the_curve_with_the_least_squares_is_kept(known: Known) -> None:
+def test_the_curve_with_the_least_squares_is_kept_and_told_as_the_report_tells_it(known: Known) -> None:
     told = curves(known)
-    assert set(told) == {"as it comes", "temperature", "isotonic"} and best_curve(told) == "isotonic"
-    raw = float(np.mean((known.confidences - known.hits) ** 2))
-    assert told["as it comes"]["brier"].value == pytest.approx(raw)
-    assert told["isotonic"]["gain"].value == pytest.approx(told["isotonic"]["brier"].value - raw) and raw > 0.01
+    assert list(told) == ["as it comes", "temperature", "isotonic"] and best_curve(told) == "isotonic"
+    results = [Result(s, given_by(s).text, given_by(s).confidence) for s in samples()]
+    report = calibration(results, RULE, "slake")
+    assert report is not None and told["isotonic"] == report["calibrated"]["isotonic"]
+    assert told["as it comes"]["brier"] == report["brier"]
+    wrong = {**told, "temperature": {"brier": {"value": 0.0}}}
+    assert best_curve(wrong) == "temperature"

@@ -15,9 +15,9 @@ from sklearn.metrics import brier_score_loss, log_loss
 from benchmarks.calibration import (
     BINS,
     POINTS,
-    _calibrated,
     area_under_risk_coverage,
     calibration,
+    cross_fitted_errors,
     expected_calibration_error,
     risk_coverage,
 )
@@ -204,7 +204,7 @@ def test_limits_of_calibrated_errors_hold_the_truth(fit: Fit, too_sure: float) -
     raw, held = error(asked), {"ece": 0, "difference": 0}
     for seed in range(100):
         made = simulated(seed, 96, too_sure)
-        found = _calibrated(fit, *made)
+        found = cross_fitted_errors(fit, *made)
         confidences, hits, of = made
         sides = [halves(of, split) == half for split in range(found["splits"]) for half in (0, 1)]
         truth = float(np.mean([error(fit(confidences[side], hits[side])(asked)) for side in sides]))

@@ -243,7 +243,7 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert faithfulness.run(prober, samples, tmp_path / "cut") == whole
     assert len(prober.asked) == 9  # the image that was cut is probed whole, or it would lack another question
     assert path.read_bytes() == (tmp_path / "whole" / faithfulness.ROWS).read_bytes()
-    with pytest.raises(InputError, match="another run's"):
+    with pytest.raises(InputError, match="holds another run"):
         faithfulness.run(prober, samples[:3], tmp_path / "cut")
 
 

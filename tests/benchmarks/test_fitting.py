@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from sklearn.isotonic import IsotonicRegression
 
 from benchmarks.calibration import expected_calibration_error
-from benchmarks.fitting import FARTHEST, Fit, cross_fits, cross_fitted, halves, isotonic, temperature, threshold
+from benchmarks.fitting import FARTHEST, Fit, cross_fits, halves, isotonic, temperature, threshold
 from benchmarks.statistics import LEAST, LEVEL
 
 FITS = (temperature, isotonic)
@@ -131,21 +131,21 @@ def test_no_image_has_a_part_in_its_own_confidences(fit: Fit) -> None:
     """Its hits turned round, its calibrated confidences stay, and the others' move."""
     confidences, hits, of = made(2, 12)
     other = np.where(of == 3, 1 - hits, hits)
-    one, two = (cross_fitted(confidences, right, of, fit) for right in (hits, other))
-    assert (one[of == 3] == two[of == 3]).all() and (one[of != 3] != two[of != 3]).any()
+    one, two = (cross_fits(confidences, right, of, fit) for right in (hits, other))
+    assert (one[:, of == 3] == two[:, of == 3]).all() and (one[:, of != 3] != two[:, of != 3]).any()
 
 
-def test_cross_fitting_averages_the_splits() -> None:
+def test_each_row_is_a_split_and_each_half_by_the_other() -> None:
     """Against the plain way: split by split, half by half, answer by answer."""
     confidences, hits, of = made(3, 8)
-    total = np.zeros(len(of))
+    rows = []
     for split in (7, 8, 9):
         side = halves(of, split)
         curves = [isotonic(confidences[side != half], hits[side != half]) for half in (0, 1)]
-        total += [float(curves[half](confidences[i])) for i, half in enumerate(side)]
-    np.testing.assert_allclose(cross_fitted(confidences, hits, of, isotonic, seed=7, splits=3), total / 3)
+        rows.append([float(curves[half](confidences[i])) for i, half in enumerate(side)])
+    np.testing.assert_allclose(cross_fits(confidences, hits, of, isotonic, seed=7, splits=3), rows)
     with pytest.raises(ValueError, match="there is no other half"):
-        cross_fitted(confidences, hits, np.zeros(len(of)), isotonic)
+        cross_fits(confidences, hits, np.zeros(len(of)), isotonic)
 
 
 @pytest.mark.parametrize("fit", FITS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,13 @@ import numpy as np
 import pytest
 
 import medfly
-from benchmarks.nonsense import KINDS, REAL, ROWS, claim, kind, main, markdown, row, run
+from benchmarks.nonsense import KINDS, REAL, ROWS, kind, main, markdown, row, run
 from benchmarks.nonsense_set import ABOUT, ELSEWHERE, FALSE, IDLE, PICTURES, PLAIN, THERE, Case, about, cases
 from benchmarks.nonsense_set import grey as grey_picture
 from medfly.trust import Calibration, Fitted
 from medfly.trust.curve import Curve
 from medfly.trust.outside import Familiar, content
-from medfly.types import InputError, Sample, Scan
+from medfly.types import Sample, Scan
 
 QUESTIONS = tuple(f"Is the {organ} healthy?" for organ in ("lung", "heart", "liver", "spleen")) * 3
 
@@ -118,11 +117,7 @@ def test_the_table_tells_shares_by_group() -> None:
     assert [cell.strip() for cell in lines[3].split("|")][4:-1] == ["50.0", "50.0", "0.0", "0.0", "50.0"]
 
 
-def test_another_runs_folder_and_a_wrong_risk_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    claim(tmp_path, {"risk": 0.1})
-    claim(tmp_path, json.loads(json.dumps({"risk": 0.1})))
-    with pytest.raises(InputError, match="another run"):
-        claim(tmp_path, {"risk": 0.2})
+def test_a_wrong_risk_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--model", "mini", "--data", str(tmp_path), "--output_path", str(tmp_path), "--risk", "2"]
     assert main(arguments) == 2
     assert "--risk 2; expected" in capsys.readouterr().err
