@@ -309,14 +309,16 @@ class Trust:
     likely_right: of answers like this one, the share that was right there, 0 … 1: about the model's answers, not a
         probability of disease. None where this answer is unlike all that was seen there.
     reasons: why the answer should be left to a person, in words; empty where it need not be.
-    options: of a closed question, the answers that cannot be ruled out at the stated coverage; None of other questions.
     basis: what it was judged by, in words, with the stated risk and coverage.
+    options: of a closed question, the answers that cannot be ruled out, at least one; None of other questions.
+    coverage: how many of such sets should hold the right answer, 0 … 1; None where there is no set.
     """
 
     likely_right: float | None
     reasons: tuple[str, ...]
     basis: str
     options: tuple[str, ...] | None = None
+    coverage: float | None = None
 
     @property
     def deferred(self) -> bool:
@@ -328,6 +330,7 @@ class Trust:
             "reasons": list(self.reasons),
             "likely_right": self.likely_right,
             "options": None if self.options is None else list(self.options),
+            "coverage": self.coverage,
             "basis": self.basis,
         }
 

@@ -55,8 +55,8 @@ def trust_lines(answer: Answer) -> tuple[str, ...]:
     else:
         lines = [f"of answers like this {_in_100(trust.likely_right)} were right ({ABOUT_ANSWERS})"]
     if trust.options is not None:
-        left = ", ".join(trust.options) or "none of the options, at that coverage"
-        lines.append(f"cannot be ruled out at the coverage stated below: {left}")
+        sure = "" if trust.coverage is None else f" at {100 * trust.coverage:.4g} % coverage"
+        lines.append(f"cannot be ruled out{sure}: {', '.join(trust.options)}")
     return *lines, f"judged by {trust.basis}"
 
 

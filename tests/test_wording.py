@@ -32,8 +32,8 @@ def test_sizes(size: tuple[float, float] | None, line: str) -> None:
 BASIS = "100 answers of mini; answers kept to be wrong at most 20 % of the time"
 
 
-def judged(likely: float | None, reasons: tuple[str, ...] = (), options: tuple[str, ...] | None = None) -> Answer:
-    return Answer("Is it?", "Yes", 0.91, trust=Trust(likely, reasons, BASIS, options))
+def judged(likely: float | None, reasons: tuple[str, ...] = ()) -> Answer:
+    return Answer("Is it?", "Yes", 0.91, trust=Trust(likely, reasons, BASIS))
 
 
 def test_without_calibration_the_bare_confidence_and_its_caveat() -> None:
@@ -70,12 +70,12 @@ def test_deferred_says_so_first_with_every_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
-    [(("yes", "no"), ": yes, no"), (("no",), ": no"), ((), ": none of the options, at that coverage")],
+    ("options", "coverage", "said"),
+    [(("yes", "no"), 0.9, " at 90 % coverage: yes, no"), (("no",), 0.975, " at 97.5 % coverage: no")],
 )
-def test_answer_sets(options: tuple[str, ...], said: str) -> None:
-    line = trust_lines(judged(0.5, options=options))[1]
-    assert line.startswith("cannot be ruled out at the coverage stated below") and line.endswith(said)
+def test_answer_sets(options: tuple[str, ...], coverage: float, said: str) -> None:
+    answer = Answer("Is it?", "Yes", 0.91, trust=Trust(0.5, (), BASIS, options, coverage))
+    assert trust_lines(answer)[1] == "cannot be ruled out" + said
 
 
 def varied(*flips: str) -> Answer:

@@ -103,7 +103,9 @@ def _view(fly: MedFly, scan: Scan, change: Change, window: AnyWindow, levels: Se
 def _said(fly: MedFly, prefix: Prefix, questions: Sequence[str], limit: int) -> list[Answer]:
     prompts = [fly.prompt(question, limit, image_positions=prefix.end) for question in questions]
     results = fly.generate(prefix, prompts, limit)
-    return [fly.finish(prefix, *one, evidence=False) for one in zip(questions, prompts, results, strict=True)]
+    return [
+        fly.finish(prefix, *one, evidence=False, trust=False) for one in zip(questions, prompts, results, strict=True)
+    ]
 
 
 def _variation(change: Change, answer: Answer, plain: Answer) -> Variation:

@@ -143,7 +143,8 @@ class Calibration:
         """
         likely = None if strange or confidence is None else float(self.curve(np.array(confidence)))
         reasons = (*strange, *self._doubts(confidence, likely))
-        return Trust(likely, reasons, self.basis, self._set(options, bool(strange)))
+        kept = self._set(options, bool(strange))
+        return Trust(likely, reasons, self.basis, kept, None if kept is None else self.coverage)
 
     def _doubts(self, confidence: float | None, likely: float | None) -> list[str]:
         if self.threshold is None:

@@ -70,6 +70,7 @@ def test_what_is_strange_is_deferred_with_its_reasons_and_without_a_number(make:
     trust = make().assess(1.0, {"yes": 0.99, "no": 0.01}, ["the picture is blank"])
     assert trust.reasons == ("the picture is blank",) and trust.likely_right is None
     assert trust.options == ("yes", "no")  # nothing is ruled out by likeness
+    assert trust.coverage == 0.9
 
 
 def test_without_a_threshold_all_is_deferred_and_without_a_confidence_too(make: Make) -> None:
