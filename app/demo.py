@@ -24,9 +24,9 @@ from app.samples import SAMPLES, SampleScan
 from data_adapters import read
 from medfly.drawing import answer_figure, check_picture_path, save, shown_regions
 from medfly.types import Box, InputError
-from medfly.wording import CAVEAT, RESEARCH_USE, answer_line
+from medfly.wording import ABOUT_ANSWERS, RESEARCH_USE, answer_line
 
-README_QUESTION = "Where is the liver in this image?"
+README_QUESTION = "What is the largest organ in the picture?"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +57,7 @@ def demo(model: str, output_path: Path) -> Path:
     console = Console()
     console.print(Text(RESEARCH_USE, style="bold yellow"))
     console.print(_table(sections))
-    console.print(Text(f"Confidence is {CAVEAT}.", style="dim"))
+    console.print(Text(f"Right: {ABOUT_ANSWERS}, of answers this sure where it was calibrated.", style="dim"))
     print(f"report: {path.resolve().as_uri()}")
     return path
 
@@ -94,16 +94,20 @@ def _ask(fly: medfly.MedFly, sample: SampleScan) -> Section:
 def _table(sections: Sequence[Section]) -> Table:
     table = Table(title="MedFly", title_justify="left", caption="best crop: x and y in source pixels")
     table.add_column("question")
+    table.add_column("")
     table.add_column("answer", min_width=11)
-    table.add_column("confidence", justify="right")
+    table.add_column("right", justify="right")
     table.add_column("best crop", no_wrap=True)
     for section in sections:
         table.add_row(Text(section.title, style="bold"))
         for answer in section.answers:
-            confidence = "–" if answer.confidence is None else f"{answer.confidence:.2f}"
-            confidence += " deferred" if answer.trust and answer.trust.deferred else ""
+            trust, style = answer.trust, "bold cyan"
+            deferred = Text()
+            if trust is None or trust.deferred:
+                deferred, style = Text("deferred" if trust else "not judged", style="bold yellow"), "dim"
+            share = "–" if trust is None or trust.likely_right is None else f"{100 * trust.likely_right:.0f} %"
             best = next((f"{r.level} {_short(r.box)}" for r in shown_regions(answer)), "–")
-            table.add_row(Text(answer.question), Text(answer_line(answer), style="bold cyan"), confidence, best)
+            table.add_row(Text(answer.question), deferred, Text(answer_line(answer), style=style), share, best)
         table.add_section()
     return table
 

@@ -10,7 +10,7 @@ Shapes: N questions, n images, F features.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +23,7 @@ from benchmarks.progress import progress
 from benchmarks.protocols.exact import NORMALISED, normalised_exact_match
 from benchmarks.results import Result
 from benchmarks.statistics import LEAST
+from benchmarks.subgroups import spelt
 from data_adapters.check import ROLES
 from medfly.trust import outside
 from medfly.types import InputError, Sample
@@ -34,6 +35,8 @@ ROWS, PICTURES = "rows.jsonl", "pictures.jsonl"
 RULE = NORMALISED
 FEWEST = 2 * max(LEAST, outside.LEAST)
 """Images or patients: half of them must do for a fit."""
+KIND = "content_type"
+"""The key of Sample.metadata that says what is asked about: SLAKE's."""
 
 Measure = Callable[[Sequence[Sample]], "tuple[Sequence[float], Sequence[Measured]]"]
 """Samples about one image → its features, and what the model gave to each, in their order."""
@@ -43,12 +46,14 @@ Measure = Callable[[Sequence[Sample]], "tuple[Sequence[float], Sequence[Measured
 class Known:
     """Questions whose answers are known, with what the model gave.
 
-    questions [N]; images, clusters [N] int: which picture, and what intervals resample (patients where they are
-    known, else images); confidences, hits [N]; shares [N]: a closed question's options' probabilities, None of others;
-    gold [N]: the right one among them, −1 where it is none of them; features [n, F].
+    questions, kinds [N]: its words, and what it is about (see `kinds`); images, clusters [N] int: which picture, and
+    what intervals resample (patients where they are known, else images); confidences, hits [N]; shares [N]: a closed
+    question's options' probabilities, None of others; gold [N]: the right one among them, −1 where it is none of them;
+    features [n, F].
     """
 
     questions: tuple[str, ...]
+    kinds: tuple[str, ...]
     images: np.ndarray
     clusters: np.ndarray
     confidences: np.ndarray
@@ -63,6 +68,7 @@ class Known:
         pictures, images = np.unique(self.images[where], return_inverse=True)
         return Known(
             tuple(self.questions[i] for i in where),
+            tuple(self.kinds[i] for i in where),
             images,
             self.clusters[where],
             self.confidences[where],
@@ -73,22 +79,44 @@ class Known:
         )
 
 
-def usable(samples: Sequence[Sample], split: str) -> list[Sample]:
-    """The questions with a known answer. Raises InputError for a training split, and for too few images."""
-    if ROLES.get(split.lower()) == "train":
-        raise InputError(
-            f"split {split!r}: a model is surer of what it was trained on than of anything else; expected a split that "
-            "it has not seen: take the validation split"
-        )
+def usable(samples: Sequence[Sample], split: str, own: Iterable[str] = ()) -> list[Sample]:
+    """The questions with a known answer. Raises InputError for training questions, and for too few images.
+
+    own: the splits that a table's rows name themselves, whatever the split that they are asked for is called.
+    """
+    _not_trained_on(samples, split, own)
     found = [Result(sample, "") for sample in samples]
     kept = [result for result in found if result.is_scored]
     clusters = len({result.cluster for result in kept})
     if clusters < FEWEST:
+        unit = "patients" if any(result.sample.patient is not None for result in kept) else "images"
         raise InputError(
-            f"{len(kept)} questions with a known answer about {clusters} images or patients; expected at least "
-            f"{FEWEST}: half of them must do to fit what the other half is judged by"
+            f"found {len(kept)} questions with a known answer about {clusters} {unit}; expected at least {FEWEST} "
+            f"{unit}, as one half is judged by what was fitted on the other: raise --limit, or take a larger split"
         )
     return [result.sample for result in kept]
+
+
+def _not_trained_on(samples: Sequence[Sample], split: str, own: Iterable[str]) -> None:
+    why = "a model is surer of what it was trained on than of anything else; expected questions that it has not seen"
+    if _is_training(split):
+        raise InputError(f"split {split!r}: {why}: take the validation split")
+    told = [*own, *(sample.metadata.get("split") for sample in samples)]
+    if count := sum(map(_is_training, told)):
+        raise InputError(
+            f"split {split!r}: {count:,} of its rows are of the training split by the table: {why}: part them"
+        )
+
+
+def _is_training(split: Any) -> bool:
+    return ROLES.get(str(split).strip().lower()) == "train"
+
+
+def kinds(samples: Sequence[Sample]) -> tuple[str, ...]:
+    """[N] What each question is about: its content type, as the report's subgroups have it; else its answer type."""
+    if any(sample.metadata.get(KIND) for sample in samples):
+        return tuple(spelt([sample.metadata.get(KIND) for sample in samples]))
+    return tuple(spelt([(Result(sample, "").tag or "").lower() for sample in samples]))
 
 
 def gather(measure: Measure, samples: Sequence[Sample], folder: Path) -> Known:
@@ -144,6 +172,7 @@ def _known(samples: Sequence[Sample], rows: Mapping[Any, Mapping[str, Any]], pic
     mine = [rows[sample.id] for sample in samples]
     return Known(
         questions=tuple(sample.question for sample in samples),
+        kinds=kinds(samples),
         images=np.array([names[sample.image] for sample in samples]),
         clusters=np.array([clusters[label] for label in own]),
         confidences=np.array([row["confidence"] for row in mine], np.float64),

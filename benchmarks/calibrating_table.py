@@ -6,26 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.calibrating_fit import SPLITS, Worth
+from benchmarks.heading import page_head
 from benchmarks.statistics import LEVEL, Difference, Proportion
 from medfly.trust.calibrated import Calibration
-from medfly.wording import RESEARCH_USE
 
 
-def markdown(calibration: Calibration, told: Mapping[str, Mapping[str, Any]], worth: Worth, chosen: str) -> str:
-    """told: as benchmarks.calibrating_fit.curves gives it; chosen: which of the curves the calibration has."""
-    return "\n".join([*_head(calibration), *_curves(told, chosen), *_deferral(calibration, worth), *_sets(worth), ""])
+def markdown(
+    calibration: Calibration, told: Mapping[str, Mapping[str, Any]], worth: Worth, chosen: str, leaks: str
+) -> str:
+    """told: as benchmarks.calibrating_fit.curves gives it; chosen: which of the curves the calibration has.
+
+    leaks: a sentence on what of the data is in training data.
+    """
+    title, (model, digest), by = "Calibration", (calibration.model, calibration.model_hash), calibration.fitted
+    head = page_head(title, model=model, model_hash=digest, task=by.task, split=by.split)
+    lines = [*_about(calibration), leaks, "", *_curves(told, chosen), *_deferral(calibration, worth)]
+    return head + "\n".join([*lines, *_kinds(calibration, worth), *_sets(worth), ""])
 
 
-def _head(calibration: Calibration) -> list[str]:
+def _about(calibration: Calibration) -> list[str]:
     by = calibration.fitted
     return [
-        f"# Calibration of {calibration.model} ({calibration.model_hash[:12]}, {calibration.precision})",
-        "",
-        f"Fitted on {by.questions:,} answers about {by.images:,} images of {by.data} {by.split} ({by.rule}). Every "
-        f"number below is cross-fitted: {SPLITS} times the images (patients, where they are known) are halved, "
-        f"and each half is judged by what was fitted on the other. In brackets {100 * LEVEL:.0f} % intervals by image. "
-        "It is about the model's answers there: not a probability of disease, and no promise for other scanners or "
-        f"other patients. {RESEARCH_USE}.",
+        f"Fitted on {by.questions:,} answers about {by.images:,} images of {by.data} {by.split} ({by.rule}; "
+        f"{calibration.precision}). Every number below is cross-fitted: {SPLITS} times the images (patients, where "
+        "they are known) are halved, and each half is judged by what was fitted on the other. In brackets "
+        f"{100 * LEVEL:.0f} % intervals by image. Images that are alike, such as neighbouring slices, may lie in both "
+        "halves, unless patients are known. It is about the model's answers there: not a probability of disease, and "
+        "no promise for other scanners or other patients.",
         "",
     ]
 
@@ -60,6 +67,25 @@ def _deferral(calibration: Calibration, worth: Worth) -> list[str]:
         f"| was the risk kept? | {_kept(calibration.risk, worth.wrong)} |",
         f"| deferred as unsure | {_number(worth.unsure)} |",
         f"| deferred as unlike all that was seen | {_number(worth.strange)} |",
+        "",
+    ]
+
+
+def _kinds(calibration: Calibration, worth: Worth) -> list[str]:
+    """A table by kind of question, where there is more than one."""
+    if len(worth.kinds) < 2:
+        return []
+    rows = [
+        (one.kind.replace("|", "\\|"), f"{one.questions:,}", *map(_number, (one.kept, one.wrong)))
+        for one in worth.kinds
+    ]
+    return [
+        f"The stated risk of {100 * calibration.risk:g} % is one for all questions together: where it is kept, it is "
+        "so on average over them, and not for each kind.",
+        "",
+        "| kind of question | questions | answers kept | wrong among those kept |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(cells)} |" for cells in rows),
         "",
     ]
 

@@ -25,8 +25,10 @@ HOW = {
     "same_pixels": "the same pixels",
     "near_duplicate": "nearly the same",
 }
-NOTHING = "contamination: no training data here to compare with; name what the model was trained on with --train_data"
-"""The warning that stands where `contamination` gives None."""
+UNKNOWN = "contamination: no training data here to compare with"
+"""Stands where `contamination` gives None."""
+NOTHING = f"{UNKNOWN}; name what the model was trained on with --train_data"
+"""The same, as a warning of the commands that have that option."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@
 For every question's own answer: deletion and insertion curves by the ranking of each way of making evidence, beside
 rankings that have not looked (benchmarks.faithfulness_measures); how far the fast way agrees with the causal one, and
 the shortcut of the causal way with all of it; and sanity checks after Adebayo et al. (2018): the map of the same answer
-must change where the decoder's or the tower's weights are drawn anew, on a blank image, and for another question.
+must change where the decoder's or the tower's weights are drawn anew, on a blank image, and for another question. On a
+blank image gradients are flat by definition, since they start from a level's mean crop: that check is the causal way's.
 
 Right or wrong does not matter here: it is the model's answer that evidence must be true to, not the truth. Rows hold
 numbers and the data set's own ids, no word of a question. They are written image by image, and a run that was killed
@@ -37,7 +38,8 @@ from benchmarks.faithfulness_measures import (
     ranked,
 )
 from benchmarks.faithfulness_tables import AGREEMENT, CHECKS, WAYS, markdown, summary
-from benchmarks.manifest import claim, hash_of
+from benchmarks.heading import page_head
+from benchmarks.manifest import check_folder, claim, hash_of
 from benchmarks.predictions import finished, write_json
 from benchmarks.progress import progress
 from benchmarks.tasks import folder_of, get_task
@@ -112,14 +114,17 @@ def _rows(prober: Prober, blind: Mapping[str, Prober], image: Sequence[Sample]) 
         probes = prober.probes(scan, questions)
     answers = [probe.ids for probe in probes]
     maps = [{way: probe.scores(wanted) for way, wanted in WANTED.items()} for probe in probes]
-    others = _other_questions(questions, maps)
-    changed = {"blank image": _maps(prober.probes(blank, questions, answers))}
+    others = _other_questions(questions)
+    asked = [other or question for other, question in zip(others, questions, strict=True)]
+    changed = {"another question": _maps(prober.probes(scan, asked, answers))}
+    changed |= {"blank image": _maps(prober.probes(blank, questions, answers))}
     changed |= {f"{part} drawn anew": _maps(other.probes(scan, questions, answers)) for part, other in blind.items()}
     again = _maps(prober.probes(scan, questions[:1], answers[:1]))  # one an image is enough to see that nothing moves
     rows = []
     for i, (sample, probe) in enumerate(zip(image, probes, strict=True)):
-        checks = {"the same again": again[0] if i == 0 else None, "another question": others[i]}
+        checks = {"the same again": again[0] if i == 0 else None}
         checks |= {name: found[i] for name, found in changed.items()}
+        checks["another question"] = checks["another question"] if others[i] else None
         rows.append(
             {
                 "id": sample.id,
@@ -138,17 +143,12 @@ def _maps(probes: Sequence[Probe]) -> list[dict[str, Scores]]:
     return [{way: probe.scores(WANTED[way]) for way in WAYS} for probe in probes]
 
 
-def _other_questions(
-    questions: Sequence[str], maps: Sequence[Mapping[str, Scores]]
-) -> list[Mapping[str, Scores] | None]:
-    """For each question the maps of the next one about the image that is put in other words, the first behind the last.
-
-    None where all are the same.
-    """
-    found: list[Mapping[str, Scores] | None] = []
+def _other_questions(questions: Sequence[str]) -> list[str | None]:
+    """For each the next one about the image that is put in other words, the first behind the last; else None."""
+    found: list[str | None] = []
     for i, question in enumerate(questions):
-        turned = [(i + step) % len(questions) for step in range(1, len(questions))]
-        found.append(next((maps[other] for other in turned if questions[other] != question), None))
+        turned = [*questions[i + 1 :], *questions[:i]]
+        found.append(next((other for other in turned if other != question), None))
     return found
 
 
@@ -215,10 +215,9 @@ def _high(crops: Sequence[Crop]) -> list[int]:
 def chosen(samples: Sequence[Sample], every: int, questions: int | None, limit: int | None) -> list[Sample]:
     """The questions about every n-th image, in the data set's order; evenly spread over each image's, so many of them;
     and of all those the first `limit`. Raises InputError."""
-    if any(number is not None and number < 1 for number in (every, questions, limit)):
-        raise InputError(
-            f"found --every {every} --questions {questions} --limit {limit}; expected at least 1: correct them"
-        )
+    for name, number in (("every", every), ("questions", questions), ("limit", limit)):
+        if number is not None and number < 1:
+            raise InputError(f"found --{name} {number}; expected at least 1: correct it")
     images: dict[str, list[Sample]] = {}
     for sample in samples:
         images.setdefault(sample.image, []).append(sample)
@@ -260,6 +259,7 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str], Prober] |
     options = _options(arguments)
     try:
         task = get_task(options.tasks)
+        check_folder(options.output_path, "--output_path")
         samples = task.samples(task.open(folder_of(options.data, task.name)), options.split)
         samples = chosen(samples, options.every, options.questions, options.limit)
         prober = (load or _load)(options.model)  # only once the data are known to be there
@@ -271,7 +271,8 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str], Prober] |
     choice = {name: getattr(options, name) for name in ("every", "questions", "limit")}
     found = {"model": prober.name, "hash": prober.hash, **asked, "chosen": choice, **summary(rows)}
     write_json(options.output_path / SUMMARY, found)
-    table = markdown(found)
+    table = page_head("Faithfulness of the evidence", model=prober.name, model_hash=prober.hash, **asked)
+    table += markdown(found)
     (options.output_path / TABLE).write_text(table, encoding="utf-8")
     print(table, end="")
     return 0

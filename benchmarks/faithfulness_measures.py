@@ -28,6 +28,7 @@ ALL, OTHERS = "all crops", "all but the low crop"
 VARIANTS = (ALL, OTHERS)
 CURVES = ("deletion", "insertion")
 TOP = 3
+FLAT = 1e-6  # nats: rounding made up to 1e-8 on a blank picture, real maps of the mini range over 1e-3 and more
 Ranking = Sequence[int]
 """Indices of crops, best first."""
 Curve = tuple[Hashable, str, str]
@@ -125,16 +126,18 @@ def area(values: Sequence[float], count: int) -> float:
 def correlation(one: Sequence[float | None], other: Sequence[float | None]) -> float | None:
     """Spearman's rank correlation of the crops that both have scored, ties at their mean rank.
 
-    None where a map is flat (under two crops, or all of one score), so that there is no order to compare.
+    None where a map is flat (under two crops, or scores that differ by less than FLAT nats), so that there is no order
+    to compare but that of rounding.
     """
     from scipy.stats import rankdata  # here, since most calls do without
 
     both = [(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
     if len(both) < 2:
         return None
-    first, second = (rankdata(side) for side in zip(*both, strict=True))
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    sides = list(zip(*both, strict=True))
+    if min(np.ptp(side) for side in sides) < FLAT:
         return None
+    first, second = map(rankdata, sides)
     return float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
 
 

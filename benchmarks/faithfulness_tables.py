@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.faithfulness_measures import ALL, CURVES, STEPS, TOP, VARIANTS, area
-from benchmarks.statistics import paired_difference
+from benchmarks.statistics import LEAST, paired_difference, proportion
 
 WAYS = ("gradients", "causal")
 BLIND = ("random", "centre", "coarse")
@@ -49,7 +49,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
                 "areas": {scale: _areas(some, scale) for scale in SCALES},
                 "curves": _means(some),
             }
-    found["agreement"] = {name: _mean(rows, _agreed(name)) for name in AGREEMENT}
+    found["agreement"] = {name: _mean(rows, _agreed(name), share=_is_share(name)) for name in AGREEMENT}
     found["sanity"] = {
         check: {way: {over: _mean(rows, _likeness(check, way, over)) for over in ("all", "high")} for way in WAYS}
         for check in CHECKS
@@ -71,19 +71,35 @@ def _likeness(check: str, way: str, over: str) -> Callable[[Row], float | None]:
     return lambda row: row["sanity"][check] and row["sanity"][check][way][over]
 
 
-def _mean(rows: Sequence[Row], value: Callable[[Row], float | None]) -> dict[str, Any]:
+def _is_share(agreement: str) -> bool:
+    """Of AGREEMENT: same or not, found or not, and how much of the top is the same; no correlation, and no nats."""
+    return "correlation" not in agreement and "nats" not in agreement
+
+
+def _mean(rows: Sequence[Row], value: Callable[[Row], float | None], *, share: bool = False) -> dict[str, Any]:
     """The mean of what can be told, its interval, and how many could not be told."""
     told = [(value(row), row["image"]) for row in rows]
     values = [(one, image) for one, image in told if one is not None]
-    return {**interval([v for v, _ in values], [image for _, image in values]), "untold": len(told) - len(values)}
+    found = interval([v for v, _ in values], [image for _, image in values], share=share)
+    return {**found, "untold": len(told) - len(values)}
 
 
-def interval(values: Sequence[float], images: Sequence[Any]) -> dict[str, Any]:
-    """The mean of values in any unit and its 95 % interval by image: count, value, low, high."""
+def interval(values: Sequence[float], images: Sequence[Any], *, share: bool = False) -> dict[str, Any]:
+    """The mean of values in any unit and its 95 % interval by image: count, value, low, high.
+
+    share: whether they are shares in 0 … 1, such as 1 for found and 0 for not: of those statistics knows the scale's
+    ends, and what all alike can say. Of other values that are all alike, or of fewer than LEAST images, no limits: how
+    much others would differ cannot be told, and statistics cuts limits at its own unit's ends.
+    """
+    if share:
+        part = proportion(values, images)
+        return {"count": part.count, "value": part.value, "low": part.low, "high": part.high}
     # The difference to nothing, in units of the largest, since statistics ends at 1: its interval scales along.
     unit = max((abs(value) for value in values), default=0.0) or 1.0
     found = paired_difference([value / unit for value in values], [0.0] * len(values), images)
-    value, low, high = (None if one is None else unit * one for one in (found.value, found.low, found.high))
+    untold = len(set(images)) < LEAST or len(set(values)) == 1
+    limits = (None, None) if untold else (found.low, found.high)
+    value, low, high = (None if one is None else unit * one for one in (found.value, *limits))
     return {"count": found.count, "value": value, "low": low, "high": high}
 
 
@@ -176,7 +192,7 @@ def _curve_table(curves: Mapping[str, Any]) -> list[str]:
 def _agreement_table(found: Mapping[str, Any]) -> list[str]:
     lines = ["| agreement | mean | questions |", "|---|---|---|"]
     for name, cell in found["agreement"].items():
-        form = _plain if "correlation" in name or "nats" in name else _percent
+        form = _percent if _is_share(name) else _plain
         lines.append(f"| {name} | {form(cell)} | {cell['count']} |")
     return lines
 

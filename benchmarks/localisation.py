@@ -1,4 +1,4 @@
-"""How well a map or a ranking of crops finds an area: pointing game, energy, IoU of the best crop; and chance.
+"""How well a map or a ranking of crops finds an area: pointing game, energy, IoU of the best crop; and a random pixel.
 
 Pure geometry and numpy: it knows no question, no data set and no model.
 - pointing game: the map's maximum lies in the area (Zhang et al., "Top-down Neural Attention by Excitation Backprop",

@@ -79,11 +79,23 @@ def threads_of(folder: Path) -> int | None:
     return threads if isinstance(threads, int) and threads > 0 else None
 
 
+def check_folder(path: Path, option: str) -> None:
+    """Raises InputError where no folder can be made, before minutes are spent. option: what names it."""
+    there = path.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(
+            f"{option} {str(path)!r}: {str(there)!r} is no folder to write to; expected one: choose another"
+        )
+
+
 def claim(folder: Path, run: Mapping[str, Any], start: Mapping[str, Any] | None) -> None:
     """Make the folder this run's, or find that it is already, and note the start there (None: note nothing).
 
     Raises InputError where the folder is another run's or cannot be used.
     """
+    check_folder(folder, "output_path")
     path = folder / NAME
     remedy = "choose another --output_path, or remove that folder"
     starts: list[Any] = []

@@ -1,11 +1,12 @@
 """How often is nonsense deferred, and how often what is real? A table by group, with the reasons.
 
-    python -m benchmarks.nonsense --model mini --data SLAKE [--calibration FILE] [--risk R] --output_path DIR
+    python -m benchmarks.nonsense --model mini --data SLAKE [--risk R] --output_path DIR
 
-Nonsense (benchmarks.nonsense_set) goes the product's own path: `fly.ask(...).trust`. Real questions are those of
-SLAKE's validation split; they, and all that is asked about its scans, are judged by a calibration fitted on the other
-half of the images. All others are judged by FILE, else by the one beside the model, else by one fitted here on the
-whole split. Rows are written picture by picture, and a run that was killed goes on where it stopped.
+Nonsense (benchmarks.nonsense_set) goes the product's own path: `fly.ask(...)`. Real questions are those of SLAKE's
+validation split; they, and all that is asked about its scans, are judged by a calibration fitted on the other half of
+the images. What is about no scan of SLAKE's is asked once and judged by each half's in turn: a calibration of all
+images may have another threshold, and a part of what nonsense is deferred more would be that. Rows are written picture
+by picture, and a run that was killed goes on where it stopped.
 
 What this cannot show: whether an answer is right. It tells inputs that are unlike the calibration's; a wrong answer to
 an ordinary question is another matter (the risk that `medfly calibrate` tells). Scores of the harness are always taken
@@ -17,34 +18,35 @@ like these; flower.jpg was among what was looked at then too, so no photograph h
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from benchmarks.calibrating import RULE, Known, gather, usable
-from benchmarks.calibrating_fit import COVERAGE, best_curve, curves, fit
-from benchmarks.calibration import FITS
+from benchmarks.calibrating import Known, gather, usable
+from benchmarks.calibrating_fit import fitted
 from benchmarks.fitting import SPLITS, halves
-from benchmarks.manifest import claim, hash_of
+from benchmarks.heading import page_head
+from benchmarks.manifest import check_folder, claim, hash_of
 from benchmarks.nonsense_set import SEED, Case, cases
 from benchmarks.predictions import finished
 from benchmarks.progress import progress
 from benchmarks.statistics import Proportion, proportion
 from benchmarks.tasks import get_task
 from medfly.trust import Calibration
-from medfly.trust.calibrated import Fitted
 from medfly.trust.outside import NO_PICTURE
 from medfly.types import Answer, InputError, Sample, Scan, Trust
 
+if TYPE_CHECKING:
+    from medfly.engine import Prefix
+
 TASK, SPLIT, RISK = "slake", "validate", 0.1
 ROWS, TABLE = "nonsense.jsonl", "nonsense.md"
-REAL = "real questions (halves)"
+REAL, REAL_AGAIN = "real questions", f"real questions, halved {SPLITS} times"
 KINDS = ("unlike picture", "unknown words", "no picture", "low confidence")
 
 
@@ -58,6 +60,7 @@ class Asked(Protocol):
     @property
     def hash(self) -> str: ...
     def ask(self, scan: Scan | None, question: list[str], *, evidence: bool) -> list[Answer]: ...
+    def read(self, scan: Scan) -> Prefix: ...
 
 
 def kind(reason: str) -> str:
@@ -69,35 +72,43 @@ def kind(reason: str) -> str:
     return "unknown words" if " the question" in reason else "low confidence"
 
 
-def row(group: str, image: str, trust: Trust, alone: bool) -> dict[str, Any]:
-    """alone: whether the confidence alone would have deferred it."""
+def row(group: str, image: str, question: int, trust: Trust, alone: bool) -> dict[str, Any]:
+    """question: its number; alone: whether the confidence alone would have deferred it."""
     told = {"deferred": trust.deferred, "confidence alone": alone}
     found = {kind(reason) for reason in trust.reasons}
-    return {"group": group, "image": image, **told, **{name: name in found for name in KINDS}}
+    return {"group": group, "image": image, **told, **{name: name in found for name in KINDS}, "question": question}
 
 
-def real_rows(known: Known, base: Calibration, curve: Any) -> list[dict[str, Any]]:
-    """Every real question judged by the other half's fit, in SPLITS ways to halve the images."""
+def judged(by: Calibration, features: list[float] | None, question: str, confidence: float | None) -> Trust:
+    """What a model with this calibration tells of a single question; features: of the picture, None without one."""
+    return by.assess(confidence, None, by.familiar.strange(features, question))
+
+
+Halved = tuple[np.ndarray, tuple[Calibration, Calibration]]
+"""[N], the half that each question is in; and for each half what judges it: fitted on the other."""
+
+
+def halved(known: Known, seed: int, fit: Callable[[Known], Calibration]) -> Halved:
+    side = halves(known.clusters, seed)
+    return side, (fit(known.part(side != 0)), fit(known.part(side != 1)))
+
+
+def real_rows(known: Known, ways: Sequence[Halved], group: str) -> list[dict[str, Any]]:
+    """Every real question judged by the other half's fit, in each of the ways to halve the images."""
     found, pictures = [], known.features.tolist()
-    for seed in range(SPLITS):
-        side = halves(known.clusters, seed)
-        for half in (0, 1):
-            other = refitted(base, known.part(side != half), curve)
-            for i in np.flatnonzero(side == half):
-                confidence = float(known.confidences[i])
-                strange = other.familiar.strange(pictures[known.images[i]], known.questions[i])
-                judged, alone = other.assess(confidence, None, strange), other.assess(confidence).deferred
-                found.append(row(REAL, f"{known.clusters[i]}", judged, alone))
+    for side, by in ways:
+        for i, half in enumerate(side):
+            features, confidence = pictures[known.images[i]], float(known.confidences[i])
+            trust = judged(by[half], features, known.questions[i], confidence)
+            alone = by[half].assess(confidence).deferred
+            found.append(row(group, f"{known.clusters[i]}", i, trust, alone))
     return found
 
 
-def refitted(base: Calibration, known: Known, curve: Any) -> Calibration:
-    parts = fit(known, base.risk, curve)
-    return dataclasses.replace(base, **{one.name: getattr(parts, one.name) for one in dataclasses.fields(parts)})
-
-
-def run(fly: Asked, todo: Sequence[Case], folder: Path, judge: Callable[[Case], Calibration]) -> list[dict[str, Any]]:
-    """Ask every case that has no rows in the folder yet; all rows. judge: what a case is judged by."""
+def run(
+    fly: Asked, todo: Sequence[Case], folder: Path, judge: Callable[[Case], Sequence[Calibration]]
+) -> list[dict[str, Any]]:
+    """Ask every case that has no rows in the folder yet; all rows, of a question one by each that judges its case."""
     rows = [one for line in finished(folder / ROWS) for one in json.loads(line)]
     done = {(one["group"], one["image"]) for one in rows}
     left = [case for case in todo if (case.group, case.image) not in done]
@@ -114,21 +125,44 @@ def run(fly: Asked, todo: Sequence[Case], folder: Path, judge: Callable[[Case], 
     return rows
 
 
-def _asked(fly: Asked, case: Case, calibration: Calibration) -> list[dict[str, Any]]:
-    fly.calibration = calibration
-    answers = fly.ask(case.scan() if case.scan else None, list(case.questions), evidence=False)
+def _asked(fly: Asked, case: Case, by: Sequence[Calibration]) -> list[dict[str, Any]]:
+    """The answers are given once, the first calibration's trust with them; the others judge the same answers."""
+    scan, fly.calibration = case.scan() if case.scan else None, by[0]
+    answers = fly.ask(scan, list(case.questions), evidence=False)
+    features = None if scan is None or len(by) == 1 else fly.read(scan).features
     found = []
     for number, answer in enumerate(answers):
         assert answer.trust is not None  # there is a calibration
-        alone = calibration.assess(answer.confidence).deferred
-        found.append({**row(case.group, case.image, answer.trust, alone), "question": number})
+        others = [judged(one, features, case.questions[number], answer.confidence) for one in by[1:]]
+        for one, trust in zip(by, [answer.trust, *others], strict=True):
+            alone = one.assess(answer.confidence).deferred
+            found.append(row(case.group, case.image, number, trust, alone))
     return found
 
 
-def markdown(rows: Sequence[Mapping[str, Any]], calibration: Calibration, halved: str) -> str:
-    """The table, and what it cannot show."""
+def basis(ways: Sequence[Halved]) -> str:
+    """What is judged by what. ways: all ways to halve the images; the first is that of all but REAL_AGAIN."""
+    one, other = ways[0][1]
+    others = sorted({_least(each) for _, by in ways for each in by})
+    return (
+        f"Judged by two calibrations, each fitted on half the images of {one.fitted.data} {one.fitted.split} "
+        f"({one.fitted.images} and {other.fitted.images} images, {one.fitted.questions} and {other.fitted.questions} "
+        f"answers), so that at most {100 * one.risk:g} % of the answers kept are wrong. Least share right that is not "
+        f"deferred: {_least(one)} and {_least(other)}. What is asked about a real scan is judged by the half that the "
+        "scan is not in; what is about no scan of these by both in turn, so that both thresholds count alike. How "
+        f"much hangs on these two is in the line “{REAL_AGAIN}”: there the least shares right are {others[0]} to "
+        f"{others[-1]}."
+    )
+
+
+def _least(calibration: Calibration) -> str:
+    return "none" if calibration.threshold is None else f"{calibration.threshold:.3f}"  # digits sort before letters
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], judged_by: str) -> str:
+    """The table, and what it cannot show. judged_by: see `basis`."""
     lines = [
-        f"Judged by: {calibration.basis}. {halved}",
+        judged_by,
         "",
         "Share deferred in percent, 95 % interval by picture (without pictures: by question). Confidence alone: what a "
         "calibration without Familiar would defer. The reasons may come together, but a confidence is judged only "
@@ -150,7 +184,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], calibration: Calibration, halved
 
 def _line(group: str, rows: Sequence[Mapping[str, Any]]) -> str:
     pictures = [one["image"] or f"question {one['question']}" for one in rows]
-    count = len(rows) // SPLITS if group == REAL else len(rows)
+    count = len({(one["image"], one["question"]) for one in rows})  # a question has a row for each that judged it
     shown = len(set(pictures)) if rows[0]["image"] else 0
     deferred = _interval(proportion([float(one["deferred"]) for one in rows], pictures))
     others = [f"{100 * np.mean([one[name] for one in rows]):.1f}" for name in ("confidence alone", *KINDS)]
@@ -164,62 +198,21 @@ def _interval(found: Proportion) -> str:
     return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 
 
-def _fitted_here(fly: Any, known: Known, risk: float, curve: Any) -> Calibration:
-    """As `medfly calibrate` does it, of all questions."""
-    closed = sum(one is not None for one in known.shares)
-    about = Fitted(TASK, SPLIT, TASK, RULE.title, len(known.questions), len(known.features), closed)
-    parts = fit(known, risk, curve)
-    return Calibration(
-        fly.name.rstrip("/").rsplit("/", 1)[-1],
-        fly.hash,
-        fly.model.precision,
-        about,
-        parts.curve,
-        risk,
-        parts.threshold,
-        COVERAGE,
-        parts.quantile,
-        parts.familiar,
-    )
-
-
-def measure(fly: Any, samples: Sequence[Sample], folder: Path, given: Path | None, risk: float | None) -> str:
-    """The whole run; its table. Raises InputError."""
+def measure(fly: Any, samples: Sequence[Sample], folder: Path, risk: float) -> str:
+    """The whole run; its table. Raises InputError where the folder holds another run."""
     from medfly.trust.asking import measured
 
-    calibration = fly.calibration
-    if given is not None:
-        calibration = Calibration.read(given).checked(fly.hash, fly.model.precision)
-    kept: float = risk or (calibration.risk if calibration else RISK)
-    claim(folder, _record(fly, samples, calibration, kept), None)
+    asked = {"split": SPLIT, "judged_by": "halves", "questions_hash": hash_of([sample.id for sample in samples])}
+    claim(folder, {"model": {"name": fly.name, "hash": fly.hash}, "seed": SEED, "risk": risk, **asked}, None)
     known = gather(partial(measured, fly), samples, folder)
-    curve = FITS[best_curve(curves(known))]
-    calibration = calibration or _fitted_here(fly, known, kept, curve)
-    base, side = dataclasses.replace(calibration, risk=kept), halves(known.clusters, 0)
-    of_image = {sample.image: int(half) for sample, half in zip(samples, side, strict=True)}
-    by_half = [refitted(base, known.part(side != half), curve) for half in (0, 1)]
-    rows = real_rows(known, base, curve)
-    rows += run(
-        fly, cases(samples), folder, lambda case: calibration if case.real is None else by_half[of_image[case.real]]
-    )
-    least = ", ".join("none" if one.threshold is None else f"{one.threshold:.3f}" for one in (calibration, *by_half))
-    told = f"Least share right that is not deferred: {least} (this calibration, and the two halves' of real scans)."
-    return markdown(rows, calibration, told)
-
-
-def _record(fly: Asked, samples: Iterable[Sample], calibration: Calibration | None, risk: float) -> dict[str, Any]:
-    told = None
-    if calibration is not None:
-        parts = [repr(calibration.curve), calibration.threshold, calibration.familiar.to_dict()]
-        told = hash_of(parts)
-    return {
-        "model": {"name": fly.name, "hash": fly.hash},
-        "seed": SEED,
-        "split": SPLIT,
-        "risk": risk,
-        "questions_hash": hash_of([sample.id for sample in samples]),
-        "calibration": told,
-    }
+    fit = partial(fitted, fly, task=TASK, split=SPLIT, data=TASK, risk=risk)
+    ways = [halved(known, seed, fit) for seed in range(SPLITS)]
+    side, by = ways[0]
+    of_image = {sample.image: by[half] for sample, half in zip(samples, side, strict=True)}
+    rows = [*real_rows(known, ways[:1], REAL), *real_rows(known, ways, REAL_AGAIN)]
+    rows += run(fly, cases(samples), folder, lambda case: by if case.real is None else [of_image[case.real]])
+    head = page_head("Nonsense: how often it is deferred", model=fly.name, model_hash=fly.hash, task=TASK, split=SPLIT)
+    return head + markdown(rows, basis(ways))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -228,8 +221,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--model", required=True, help="a model folder, or a built-in name such as mini")
     parser.add_argument("--data", required=True, type=Path, help="the SLAKE folder")
-    parser.add_argument("--calibration", type=Path, help="a calibration.json; by default the one beside the model")
-    parser.add_argument("--risk", type=float, help="share of wrong answers kept; by default the calibration's, or 0.1")
+    parser.add_argument("--risk", type=float, default=RISK, help="share of wrong answers kept (%(default)s)")
     parser.add_argument("--output_path", required=True, type=Path, help=f"where {ROWS} and {TABLE} go")
     return parser.parse_args(arguments)
 
@@ -238,13 +230,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns the exit status: 0 done, 2 the user's input was at fault."""
     options = _options(arguments)
     try:
-        if options.risk is not None and not 0 < options.risk < 1:
+        if not 0 < options.risk < 1:
             raise InputError(f"--risk {options.risk:g}; expected a share between 0 and 1, such as 0.1: correct it")
+        check_folder(options.output_path, "--output_path")
         task = get_task(TASK)
         samples = usable(task.samples(task.open(options.data), task.split_of(SPLIT)), SPLIT)
         from medfly import load  # brings torch in: only once the data are known to be there
 
-        table = measure(load(options.model), samples, options.output_path, options.calibration, options.risk)
+        table = measure(load(options.model), samples, options.output_path, options.risk)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import medfly
-from benchmarks.manifest import claim, hash_of
+from benchmarks.heading import page_head
+from benchmarks.manifest import check_folder, claim, hash_of
 from benchmarks.predictions import finished
 from benchmarks.progress import progress
 from benchmarks.protocols.exact import normalised_exact_match
@@ -110,6 +111,7 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str], Any] | No
     options = _options(arguments)
     try:
         task = get_task(options.tasks)
+        check_folder(options.output_path, "--output_path")
         samples = _samples(task, options)
         # medfly.load brings torch in: only once the data are known to be there
         fly = (load or medfly.load)(options.model)
@@ -118,7 +120,8 @@ def main(arguments: Sequence[str] | None = None, load: Callable[[str], Any] | No
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    table = markdown(rows)
+    title = "Stability under changes that should not matter"
+    table = page_head(title, model=fly.name, model_hash=fly.hash, task=task.name, split=split) + markdown(rows)
     (options.output_path / TABLE).write_text(table, encoding="utf-8")
     print(table, end="")
     return 0

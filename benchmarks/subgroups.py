@@ -65,6 +65,15 @@ def _text(cell: Any) -> str:
     return "" if cell is None or cell != cell else str(cell)
 
 
+def spelt(cells: Sequence[Any]) -> list[str]:
+    """Each cell as a label, as `subgroups` takes it: in its most frequent spelling, NOT_STATED where there is none."""
+    labels = [" ".join(_text(cell).split()) for cell in cells]
+    spellings: dict[str, Counter[str]] = {}
+    for label in labels:
+        spellings.setdefault(_fold(label), Counter())[label or NOT_STATED] += 1
+    return [spellings[_fold(label)].most_common(1)[0][0] for label in labels]
+
+
 def _fold(label: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
 

@@ -386,6 +386,7 @@ class Answer:
             "evidence": [r.to_dict() for r in self.evidence.regions] if self.evidence else [],
             "evidence_method": self.evidence.method if self.evidence else None,
             "trust": self.trust.to_dict() if self.trust else None,
+            "flips": len(self.flips),
             "variations": [v.to_dict() for v in self.variations],
             "provenance": dict(self.provenance),
         }

@@ -5,21 +5,19 @@ They are made from an Answer alone: this module knows no screen, no file and no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from medfly.types import Answer, Box, Region, Variation
+from medfly.types import Answer, Box, Region, Trust, Variation
 
 RESEARCH_USE = "Research use only – not for diagnosis"
 CAVEAT = "not calibrated, not a probability of disease"
-ABOUT_ANSWERS = "says how often the model is right, not a probability of disease"
+ABOUT_ANSWERS = "how often the model is right, not a probability of disease"
+NOT_JUDGED = "not judged: there is no calibration for this model in this precision, and nothing is deferred"
 DEFERRED = "Deferred: left to a person"
 NO_WORDS = "(no answer)"
 VARIATION_HEADINGS = ("", "change", "answer", "confidence")
-MOST_FLIPS = 5
-"""Changed answers that one line names; the table has them all."""
-LONGEST = 40
-"""Letters of an answer within a line."""
 
 
 def answer_line(answer: Answer) -> str:
@@ -40,24 +38,32 @@ def confidence_line(answer: Answer) -> str:
 
 def deferral_lines(answer: Answer) -> tuple[str, ...]:
     """What stands before an answer that is deferred: that it is, and why. Empty where it is not."""
-    if answer.trust is None or not answer.trust.deferred:
-        return ()
-    return DEFERRED, *(f"because: {reason}" for reason in answer.trust.reasons)
+    return because(answer.trust.reasons) if answer.trust else ()
+
+
+def because(reasons: Sequence[str]) -> tuple[str, ...]:
+    """That an answer is deferred, for these reasons; empty without any."""
+    return (DEFERRED, *(f"because: {reason}" for reason in reasons)) if reasons else ()
 
 
 def trust_lines(answer: Answer) -> tuple[str, ...]:
     """How far to rely on the answer: by the calibration; without one, the bare confidence with its caveat."""
     trust = answer.trust
     if trust is None:
-        return (confidence_line(answer),)
+        return confidence_line(answer), NOT_JUDGED
     if trust.likely_right is None:
-        lines = [f"how often answers like this are right is unknown ({CAVEAT})"]
+        lines = ["how often the model is right here is unknown"]
     else:
-        lines = [f"of answers like this {_in_100(trust.likely_right)} were right ({ABOUT_ANSWERS})"]
-    if trust.options is not None:
-        sure = "" if trust.coverage is None else f" at {100 * trust.coverage:.4g} % coverage"
-        lines.append(f"cannot be ruled out{sure}: {', '.join(trust.options)}")
-    return *lines, f"judged by {trust.basis}"
+        lines = [f"of answers this sure, {_in_100(trust.likely_right)} were right in the calibration ({ABOUT_ANSWERS})"]
+    if trust.options is not None:  # "cannot be ruled out" would be read as a finding
+        lines.append(f"answers that the model leaves open{_covered(trust)}: {', '.join(trust.options)}")
+    return *lines, f"compared with {trust.basis}"
+
+
+def _covered(trust: Trust) -> str:
+    if trust.coverage is None:
+        return ""
+    return f" (such sets are to hold the right one {100 * trust.coverage:.4g} % of the time)"
 
 
 def bar_share(answer: Answer) -> float | None:
@@ -74,15 +80,18 @@ def _in_100(share: float) -> str:
 
 
 def variations_line(answer: Answer) -> str | None:
-    """Under how many of the changes that should not matter the answer changed, and which; None where none were made."""
+    """Under how many of the changes that should not matter the answer changed, by their kinds; None without changes.
+
+    By kinds, since not all weigh the same: a finding may lie outside of a window. Which they were is in the table.
+    """
     count, flips = len(answer.variations), answer.flips
     if not count:
         return None
     if not flips:
         return f"the answer stayed the same under {'the one change' if count == 1 else f'all {count} changes'}"
-    named = [f"{flip.name} ({_clipped(said(flip.text))})" for flip in flips[:MOST_FLIPS]]
-    more = [f"and {len(flips) - MOST_FLIPS} more"] if len(flips) > MOST_FLIPS else []
-    return f"the answer changed under {len(flips)} of {count} changes: {', '.join(named + more)}"
+    made, flipped = (Counter(one.kind for one in some) for some in (answer.variations, flips))
+    named = [f"{kind} {number} of {made[kind]}" for kind, number in flipped.items()]
+    return f"the answer changed under {len(flips)} of {count} changes: {', '.join(named)}"
 
 
 def variation_row(answer: Answer, variation: Variation) -> tuple[str, str, str, str]:
@@ -94,10 +103,6 @@ def variation_row(answer: Answer, variation: Variation) -> tuple[str, str, str, 
     asked = "" if variation.question == answer.question else f": {variation.question}"
     confidence = "–" if variation.confidence is None else f"{variation.confidence:.2f}"
     return mark, variation.name + asked, said(variation.text), confidence
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
 
 
 def heat_line(peak: float | None, nowhere: float) -> str:

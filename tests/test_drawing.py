@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from medfly import drawing
-from medfly.types import Answer, Evidence, InputError, Level, Region, Trust, Variation
+from medfly.sensitivity.planning import picture_changes
+from medfly.types import Answer, Evidence, InputError, Level, Region, Scan, Trust, Variation
 from medfly.wording import RESEARCH_USE, answer_line, confidence_line, window_line
 
 AMBER, BLUE = drawing.LEVEL_COLOURS["medium"], drawing.LEVEL_COLOURS["high"]
@@ -187,6 +188,8 @@ def test_long_and_foreign_texts_fit() -> None:
     assert figure.height > drawing.answer_figure(grey(), make_answer(), width=800).height
     assert not pixels_of(figure, drawing.TEXT)[:, -15:].any()  # nothing runs over the margin
     assert drawing.legible("Größe 5 × 3 – café 肝") == "Grosse 5 x 3 - cafe ?"
+    changes = picture_changes(Scan(np.zeros((20, 30), np.uint8)))
+    assert not [one.name for one in changes if "?" in drawing.legible(one.name)]
     assert drawing.legible(RESEARCH_USE) == "Research use only - not for diagnosis"
 
 

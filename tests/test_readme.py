@@ -20,6 +20,7 @@ from pydicom.data import get_testdata_file
 
 from medfly.cli import main
 
+from .data_adapters.made_sets import make_boxed_slake, make_noise_slake
 from .stand_in_chat import ChatServerStandIn
 
 ROOT = Path(__file__).parent.parent
@@ -137,6 +138,25 @@ def test_the_commands_about_data_sets(
         main([names.get(word, word) for word in split])
     assert ended.value.code in (0, None)
     assert set(json.loads((tmp_path / "manifest.json").read_text())["splits"]) == {"train", "validate", "test"}
+
+
+def test_the_commands_about_trust(
+    names: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    noise, boxed = make_noise_slake(tmp_path / "noise"), make_boxed_slake(tmp_path / "boxed")
+    said = []
+    for words, slake in zip(commands_of("When to trust an answer"), (None, noise, None, boxed), strict=True):
+        with pytest.raises(SystemExit) as ended:
+            main([{**names, "SLAKE": str(slake)}.get(word, word) for word in words])
+        out, err = capsys.readouterr()
+        assert ended.value.code in (0, None), err
+        said.append(" ".join(out.split()))
+    varied, calibrated, judged, grounded = said
+    assert "occlusion" in varied and "zoom +2 %" in varied and (tmp_path / "answer.png").stat().st_size > 10_000
+    assert "18 images" in calibrated and "deferred as unlike all that was seen" in calibrated
+    assert "Deferred" in judged and "18 images" in judged  # noise is all that this calibration has seen
+    assert "pointing game" in grounded
 
 
 def test_the_commands_about_evaluation(

@@ -72,15 +72,17 @@ def _picture(ask: Ask, one: Planned) -> Iterator[Pointed]:
     for question, high in found.items():
         order = tuple(region.crop for region in high or ())
         touched = touches(high or (), boxes(one.phantom, question.cause))
-        after, stayed = again.get(question.topic, (None, False))
-        yield Pointed(one.name, question, high is not None, touched, order, after, stayed)
+        after, after_order, stayed = again.get(question.topic, (None, (), False))
+        yield Pointed(one.name, question, high is not None, touched, order, after, after_order, stayed)
 
 
-def _asked_again(
-    ask: Ask, one: Planned, questions: Sequence[Question]
-) -> dict[str, tuple[tuple[bool, ...] | None, bool]]:
-    """Topic → `Pointed.after` and `stayed`."""
-    found: dict[str, tuple[tuple[bool, ...] | None, bool]] = {}
+After = tuple[tuple[bool, ...] | None, tuple[int, ...], bool]
+"""`Pointed.after`, `after_order` and `stayed`."""
+
+
+def _asked_again(ask: Ask, one: Planned, questions: Sequence[Question]) -> dict[str, After]:
+    """Topic → what was found with its cause moved."""
+    found: dict[str, After] = {}
     kinds: list[Kind] = list(dict.fromkeys(question.cause for question in questions))
     for kind in kinds:
         try:
@@ -92,7 +94,8 @@ def _asked_again(
         asked = [question for question in other.questions() if question.topic in topics]
         for question, high in zip(asked, ask(other, asked), strict=True):
             after = None if high is None else touches(high, boxes(phantom, kind))
-            found[question.topic] = after, any(touches((high or ())[:1], boxes(one.phantom, kind)))
+            stayed = any(touches((high or ())[:1], boxes(one.phantom, kind)))
+            found[question.topic] = after, tuple(region.crop for region in high or ()), stayed
     return found
 
 

@@ -1,7 +1,8 @@
 """Rows of the pointing game → accuracy, hits and what they are worth against rivals. It knows no model and no file.
 
-Rivals of a hit: a high crop drawn at random (its chance is counted, not drawn), and the one high crop that would hit
-most often were it always named, chosen on the very questions that are scored, so that it is stronger than any prior.
+Rivals of a hit: a high crop drawn at random (its chance is counted, not drawn), and for each topic the one high crop
+that would hit most often were it always named. It has read the question and not looked, and is chosen on the very
+pictures that are scored, so that it is stronger than any prior. Where the cause was moved both are counted anew.
 Of an answer: the most frequent one to each question, counted on what is asked. Each difference is taken question by
 question; all intervals are by image, see benchmarks.statistics. All shares in 0 … 1.
 """
@@ -25,8 +26,9 @@ OVERALL = "all"
 class Pointed:
     """One question. touched: by high crop, best first, whether it touches a cause; none without cause or evidence.
 
-    order: those crops' indices. after: the same for the answer to the picture with the cause moved, None where
-    that answer was wrong or nothing was moved; stayed: whether its best crop touches where the cause was before.
+    order: those crops' indices. after, after_order: the same for the answer to the picture with the cause moved, None
+    and none where that answer was wrong or nothing was moved; stayed: whether its best crop touches where the cause
+    was before.
     """
 
     image: str
@@ -35,6 +37,7 @@ class Pointed:
     touched: tuple[bool, ...] = ()
     order: tuple[int, ...] = ()
     after: tuple[bool, ...] | None = None
+    after_order: tuple[int, ...] = ()
     stayed: bool = False
 
     @property
@@ -50,10 +53,9 @@ def to_row(one: Pointed) -> dict[str, Any]:
 def from_row(row: dict[str, Any], questions: Sequence[Question]) -> Pointed:
     """The reverse of to_row. questions: of the row's picture."""
     question = next(one for one in questions if one.topic == row["question"])
+    lists = {name: tuple(row[name]) for name in ("touched", "order", "after_order")}
     after = None if row["after"] is None else tuple(row["after"])
-    return Pointed(
-        **{**row, "question": question, "after": after, "touched": tuple(row["touched"]), "order": tuple(row["order"])}
-    )
+    return Pointed(**{**row, **lists, "question": question, "after": after})
 
 
 def summary(pointed: Sequence[Pointed]) -> dict[str, dict[str, Any]]:
@@ -72,13 +74,11 @@ def _row(pointed: Sequence[Pointed]) -> dict[str, Any]:
     counted = [one for one in pointed if one.counts]
     again = [one for one in counted if one.after is not None]
     right, often = [one.right for one in pointed], _majority(pointed)
-    hits, chance, fixed = (
-        [one.touched[0] for one in counted],
-        [np.mean(one.touched) for one in counted],
-        _fixed(counted),
-    )
+    hits, chance = [one.touched[0] for one in counted], [np.mean(one.touched) for one in counted]
+    fixed = _fixed([(one.question.topic, one.order, one.touched) for one in counted])
     after = [one.after or (False,) for one in again]
     followed, by_luck = [one[0] for one in after], [np.mean(one) for one in after]
+    named = _fixed([(one.question.topic, one.after_order, some) for one, some in zip(again, after, strict=True)])
     return {
         "questions": len(pointed),
         "accuracy": _share(right, pointed),
@@ -94,7 +94,10 @@ def _row(pointed: Sequence[Pointed]) -> dict[str, Any]:
         "moved_hits": _share(followed, again),
         "moved_random": _mean(by_luck),
         "moved_above_random": _above(followed, by_luck, again),
+        "moved_fixed": _mean(named),
+        "moved_above_fixed": _above(followed, named, again),
         "stayed": _mean(one.stayed for one in again),
+        "stayed_random": _mean(np.mean(one.touched) for one in again),
     }
 
 
@@ -121,23 +124,27 @@ def _majority(pointed: Sequence[Pointed]) -> list[bool]:
     return [answers[one.question.text].most_common(1)[0][0] == one.question.answer for one in pointed]
 
 
-def _fixed(counted: Sequence[Pointed]) -> list[bool]:
-    """Of each question, whether the one crop that touches most causes touches its."""
-    touching = [{crop for crop, hit in zip(one.order, one.touched, strict=True) if hit} for one in counted]
-    often = Counter(crop for crops in touching for crop in sorted(crops))
-    best = often.most_common(1)[0][0] if often else None
-    return [best in crops for crops in touching]
+def _fixed(counted: Sequence[tuple[str, Sequence[int], Sequence[bool]]]) -> list[bool]:
+    """Of each question (topic, crops, whether each touches a cause): does its topic's most frequent one?"""
+    touching = [
+        (topic, {crop for crop, hit in zip(order, touched, strict=True) if hit}) for topic, order, touched in counted
+    ]
+    often: dict[str, Counter[int]] = defaultdict(Counter)
+    for topic, crops in touching:
+        often[topic].update(sorted(crops))
+    best = {topic: crops.most_common(1)[0][0] for topic, crops in often.items() if crops}
+    return [best.get(topic) in crops for topic, crops in touching]
 
 
 HEADINGS = (
     "questions", "accuracy", "majority", "− majority",
     "pointed", "hits", "random", "− random", "best fixed", "− best fixed",
-    "moved", "hits", "random", "− random", "stayed",
+    "moved", "hits", "random", "− random", "best fixed", "− best fixed", "stayed", "random",
 )  # fmt: skip
 
 
 def markdown(rows: dict[str, dict[str, Any]]) -> str:
-    """The summary as a table, in per cent. The last column: the best crop stayed where the cause had been."""
+    """The summary as a table, in per cent. The last columns: the best crop stayed where the cause had been."""
     lines = ["| topic | " + " | ".join(HEADINGS) + " |", "|---" * (len(HEADINGS) + 1) + "|"]
     for topic, row in rows.items():
         lines.append(f"| {topic} | " + " | ".join(map(_cell, row.values())) + " |")

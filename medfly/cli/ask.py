@@ -24,7 +24,16 @@ from medfly import drawing, wording
 from medfly.ahead import ahead
 from medfly.cli.model import ModelChoice, open_model
 from medfly.cli.scans import Item, items
-from medfly.cli.shown import ANSWER, show, show_deferral, show_details, show_head, show_question, show_tally
+from medfly.cli.shown import (
+    ANSWER,
+    DEFERRED_ANSWER,
+    show,
+    show_deferral,
+    show_details,
+    show_head,
+    show_question,
+    show_tally,
+)
 from medfly.display import chosen_window, parse_window
 from medfly.evidence import Wanted
 from medfly.types import Answer, InputError, Scan
@@ -204,6 +213,7 @@ def _varied(fly: MedFly, shot: Shot, answers: Sequence[Answer], manner: Manner) 
 def _streamed(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner, console: Console) -> list[Answer]:
     """The answers, which have been shown while they came."""
     from medfly.conversation import Conversation  # not before the input is known to be good: it imports torch
+    from medfly.trust import strangeness
 
     chat = fly.chat(shot.view)
     show_head(shot.name, shot.scan, chat.prefix.provenance, console)
@@ -212,15 +222,19 @@ def _streamed(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner,
         if not manner.conversation:  # each its own, about the image that was read once
             chat = Conversation(fly, chat.prefix)
         show_question(question, console)
+        strange = wording.because(strangeness(fly, chat.prefix, question, later=bool(chat.answers)))
+        show_deferral(strange, console)
+        style = DEFERRED_ANSWER if strange else ANSWER
         answer = chat.ask(
             question,
             evidence=manner.evidence,
             max_new_tokens=manner.max_new_tokens,
-            streamer=Printer(fly.text, console),
+            streamer=Printer(fly.text, console, style),
         )
         if not answer.text:
-            console.print(Text("   " + wording.answer_line(answer), style=ANSWER))
-        show_deferral(answer, console)  # it was not known before the words were out
+            console.print(Text("   " + wording.answer_line(answer), style=style))
+        if not strange:
+            show_deferral(wording.deferral_lines(answer), console)  # how sure it is, is known only behind its words
         show_details(answer, shot.scan, console)
         answers.append(answer)
     return answers
@@ -229,9 +243,10 @@ def _streamed(fly: MedFly, shot: Shot, questions: Sequence[str], manner: Manner,
 class Printer:
     """A streamer that prints an answer word by word. In the end, what it printed is the answer's text."""
 
-    def __init__(self, text: Callable[[list[int]], str], console: Console) -> None:
+    def __init__(self, text: Callable[[list[int]], str], console: Console, style: str = ANSWER) -> None:
         self.text = text
         self.console = console
+        self.style = style
         self.started = False
         self.ids: list[int] = []
         self.printed = ""
@@ -252,7 +267,7 @@ class Printer:
             self.console.print()
 
     def _print(self, text: str) -> None:
-        self.console.out(text[len(self.printed) :], style=ANSWER, highlight=False, end="")
+        self.console.out(text[len(self.printed) :], style=self.style, highlight=False, end="")
         self.printed = text
 
 

@@ -18,9 +18,10 @@ from benchmarks.protocols import RULES
 from benchmarks.protocols.exact import NORMALISED
 from benchmarks.protocols.rule import GROUPS, Rule
 from benchmarks.results import Result
-from benchmarks.submissions import ids_elsewhere, questions_of, read_results
+from benchmarks.submissions import ids_elsewhere, read_results
 from benchmarks.tables import NONE, Cell, Grid, interval, one_decimal, signed, to_terminal
 from benchmarks.tasks import folder_of, get_task
+from medfly.cli.scored import expected_questions
 from medfly.cli.told import tell_left_out
 from medfly.types import InputError
 from medfly.wording import RESEARCH_USE
@@ -50,8 +51,10 @@ def run(
     chosen = get_task(task)
     folder, split = folder_of(data, task), chosen.split_of(split)
     dataset = chosen.open(folder)
-    samples = questions_of(dataset, split)
+    samples = expected_questions(chosen, dataset, split)
     tell_left_out(dataset)
+    if chosen.evidence:
+        print(f"medfly: {task}: the answers to its questions are compared, not their evidence", file=sys.stderr)
     results = []
     for name, path in (("A", first), ("B", second)):
         found, warnings = read_results(

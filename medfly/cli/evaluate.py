@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import tables
 from benchmarks.audit import AS_IS, audit, conditions
 from benchmarks.manifest import NAME as RUN
-from benchmarks.manifest import threads_of
+from benchmarks.manifest import check_folder, threads_of
 from benchmarks.predictions import write_json
 from benchmarks.prompts import Prompt, get_prompt
 from benchmarks.protocols.exact import NORMALISED
@@ -26,7 +26,7 @@ from benchmarks.summary import summarise
 from benchmarks.tasks import TASKS, Task, folder_of, get_task
 from data_adapters.dataset import DataSet
 from medfly.cli.model import Answerer, ModelChoice, open_answerer
-from medfly.cli.scored import check_folder, look_for_leaks, show, write_report, write_tables
+from medfly.cli.scored import look_for_leaks, show, write_report, write_tables
 from medfly.cli.told import bar, tell_left_out
 from medfly.evidence import Wanted
 from medfly.types import Answer, InputError, Sample, Scan

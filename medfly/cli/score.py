@@ -16,18 +16,18 @@ from typing import Any
 
 from benchmarks import tables
 from benchmarks.manifest import NAME as RUN
+from benchmarks.manifest import check_folder
 from benchmarks.progress import progress
 from benchmarks.protocols import RULES
 from benchmarks.protocols.rule import Rule
 from benchmarks.results import Result
 from benchmarks.shards import WHOLE
-from benchmarks.submissions import ids_elsewhere, partial_sentence, questions_of, read_results
+from benchmarks.submissions import ids_elsewhere, partial_sentence, read_results
 from benchmarks.summary import summarise
 from benchmarks.tasks import Task, folder_of, get_task
-from data_adapters.dataset import DataSet
-from medfly.cli.scored import Summary, check_folder, look_for_leaks, show, write_report, write_tables
-from medfly.cli.told import bar, tell_left_out
-from medfly.types import InputError, Sample
+from medfly.cli.scored import Summary, expected_questions, look_for_leaks, show, write_report, write_tables
+from medfly.cli.told import tell_left_out
+from medfly.types import InputError
 
 VERDICTS = "judge.jsonl"
 
@@ -119,7 +119,7 @@ def _score(path: Path, task: Task, split: str, data: Path, manner: Manner) -> tu
     folder, split = folder_of(data, task.name), task.split_of(split)
     dataset = task.open(folder)
     tell_left_out(dataset)
-    samples = _questions(task, dataset, split)
+    samples = expected_questions(task, dataset, split)
     results, warnings = read_results(
         path,
         samples,
@@ -143,14 +143,6 @@ def _score(path: Path, task: Task, split: str, data: Path, manner: Manner) -> tu
         rules=RULES if manner.judge is None else (*RULES, _judged(manner.judge, results, task.name, path)),
     )
     return summary, results
-
-
-def _questions(task: Task, dataset: DataSet, split: str) -> list[Sample]:
-    """Those that predictions are expected for. Pictures are opened where evidence is scored: boxes are on them."""
-    if not task.evidence:
-        return questions_of(dataset, split)
-    with bar(f"{task.name}: looking for questions") as progress:
-        return task.samples(dataset, split, progress)
 
 
 def _judged(choice: JudgeChoice, results: Sequence[Result], task: str, path: Path) -> Rule:

@@ -1,11 +1,10 @@
-"""What `medfly eval` and `medfly score` do alike: look for leakage before a score, show and write it afterwards.
+"""What commands about scores do alike: find the questions, look for leakage before a score, show and write it.
 
 The benchmarks compute and draw; this module opens the pictures of the mistakes, and asks for their evidence.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,9 @@ from benchmarks.grounding import grounding_grids
 from benchmarks.page import Mistake, choose_mistakes, worst_images, write_page
 from benchmarks.protocols.exact import NORMALISED
 from benchmarks.results import Result
+from benchmarks.submissions import questions_of
 from benchmarks.tables import Grid
+from benchmarks.tasks import Task
 from data_adapters.check import detect
 from data_adapters.dataset import DataSet
 from medfly.cli.told import bar
@@ -43,15 +44,12 @@ def look_for_leaks(
         return contamination(dataset, split, samples, training, progress)
 
 
-def check_folder(path: Path, option: str) -> None:
-    """Raises InputError where no folder can be made, before minutes are spent. option: what names it."""
-    there = path.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(
-            f"{option} {str(path)!r}: {str(there)!r} is no folder to write to; expected one: choose another"
-        )
+def expected_questions(task: Task, dataset: DataSet, split: str) -> list[Sample]:
+    """Those that predictions are expected for. Pictures are opened where evidence is scored: boxes are on them."""
+    if not task.evidence:
+        return questions_of(dataset, split)
+    with bar(f"{task.name}: looking for questions") as progress:
+        return task.samples(dataset, split, progress)
 
 
 def show(summary: Summary) -> None:

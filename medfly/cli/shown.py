@@ -17,7 +17,7 @@ from medfly import drawing, wording
 from medfly.geometry import size_in_mm
 from medfly.types import Answer, Scan
 
-ANSWER = "bold cyan not dim"
+ANSWER, DEFERRED_ANSWER = "bold cyan not dim", "dim"
 WARNING = "bold yellow"
 
 
@@ -34,15 +34,16 @@ def show_head(name: str, scan: Scan | None, facts: Mapping[str, Any], console: C
 
 def show(answer: Answer, scan: Scan | None, console: Console) -> None:
     show_question(answer.question, console)
-    show_deferral(answer, console)
-    style = "dim" if wording.deferral_lines(answer) else ANSWER
+    deferral = wording.deferral_lines(answer)
+    show_deferral(deferral, console)
+    style = DEFERRED_ANSWER if deferral else ANSWER
     console.print(Text("A  ", style="dim").append(wording.answer_line(answer), style=style))
     show_details(answer, scan, console)
 
 
-def show_deferral(answer: Answer, console: Console) -> None:
-    """That the answer is left to a person, and why; nothing where it is not."""
-    for number, line in enumerate(wording.deferral_lines(answer)):
+def show_deferral(lines: Sequence[str], console: Console) -> None:
+    """That an answer is left to a person, and why: `deferral_lines` or `because` of medfly.wording."""
+    for number, line in enumerate(lines):
         if number == 0:
             console.print(Text(f"!  {line}", style=WARNING))
         else:
@@ -91,21 +92,27 @@ def _variations(answer: Answer, console: Console) -> None:
 
 
 def show_tally(questions: Sequence[str], said: Sequence[tuple[str, Answer]], console: Console) -> None:
-    """Which answers were given how often, and how many of them are deferred: nothing is decided by a majority."""
+    """Which answers were given how often, how many of them are deferred, and how many changed when asked again.
+
+    Nothing is decided by a majority.
+    """
     table = Table(title="all together", title_justify="left", title_style="bold", box=None, padding=(0, 2))
-    for heading in ("question", "answer", "scans", "deferred", "which"):
+    for heading in ("question", "answer", "scans", "deferred", "changed", "which"):
         table.add_column(heading, header_style="dim", overflow="fold")
     for question in questions:
         names: dict[str, list[str]] = {}
         deferred: Counter[str] = Counter()
+        changed: Counter[str] = Counter()
         for name, answer in said:
             if answer.question == question:
                 names.setdefault(wording.answer_line(answer), []).append(name)
                 deferred[wording.answer_line(answer)] += bool(wording.deferral_lines(answer))
+                changed[wording.answer_line(answer)] += bool(answer.flips)
         for text, which in sorted(names.items(), key=lambda one: -len(one[1])):
             shown = "; ".join(which[:3]) + ("; …" if len(which) > 3 else "")
-            left = Text(str(deferred[text] or "–"), style=WARNING if deferred[text] else "dim")
-            table.add_row(Text(question), Text(text, style=ANSWER), str(len(which)), left, Text(shown, style="dim"))
+            counts = (deferred[text], changed[text])
+            warned = (Text(str(count or "–"), style=WARNING if count else "dim") for count in counts)
+            table.add_row(Text(question), Text(text, style=ANSWER), str(len(which)), *warned, Text(shown, style="dim"))
     console.print()
     console.print(table)
 

@@ -12,8 +12,8 @@ the calibration was made: never a probability of disease, and no promise for oth
 
 from __future__ import annotations
 
-from medfly.trust.asking import judge, measured
+from medfly.trust.asking import judge, measured, strangeness
 from medfly.trust.calibrated import Calibration, CalibrationWarning, Fitted, beside
 from medfly.trust.outside import features
 
-__all__ = ["Calibration", "CalibrationWarning", "Fitted", "beside", "features", "judge", "measured"]
+__all__ = ["Calibration", "CalibrationWarning", "Fitted", "beside", "features", "judge", "measured", "strangeness"]

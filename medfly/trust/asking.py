@@ -36,9 +36,18 @@ def judge(fly: MedFly, prefix: Prefix, question: str, prompt: list[int], confide
     """
     if fly.calibration is None:
         return None
-    later = [LATER_TURN] if prompt != fly.processor.prompt_ids(question) else []
-    strange = [*later, *fly.calibration.familiar.strange(prefix.features, question)]
+    strange = strangeness(fly, prefix, question, later=prompt != fly.processor.prompt_ids(question))
     return fly.calibration.assess(confidence, option_probabilities(fly, prefix, question, prompt), strange)
+
+
+def strangeness(fly: MedFly, prefix: Prefix, question: str, *, later: bool) -> tuple[str, ...]:
+    """Why an answer will be deferred, as far as it is known before there is one; empty without a calibration.
+
+    later: whether it is asked behind other turns.
+    """
+    if fly.calibration is None:
+        return ()
+    return (*[LATER_TURN] * later, *fly.calibration.familiar.strange(prefix.features, question))
 
 
 def option_probabilities(fly: MedFly, prefix: Prefix, question: str, prompt: list[int]) -> dict[str, float] | None:

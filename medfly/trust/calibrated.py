@@ -153,7 +153,9 @@ class Calibration:
             return ["the model told no confidence"]
         if likely is None or likely >= self.threshold:
             return []
-        least = f"at least {_percent(self.threshold)} are needed to keep wrong ones under {_percent(self.risk)}"
+        least = (
+            f"{_percent(self.threshold)} are needed so that of all answers kept at most {_percent(self.risk)} are wrong"
+        )
         return [f"of answers this sure, {_percent(likely)} were right; {least}"]
 
     def _set(self, options: Mapping[str, float] | None, strange: bool) -> tuple[str, ...] | None:
@@ -188,9 +190,9 @@ def _parsed(told: Mapping[str, Any]) -> Calibration:
             split=_of(fitted, "split", str),
             data=_of(fitted, "data", str),
             rule=_of(fitted, "rule", str),
-            questions=_of(fitted, "questions", int),
-            images=_of(fitted, "images", int),
-            with_options=_of(fitted, "with_options", int),
+            questions=_count(fitted, "questions", 1),
+            images=_count(fitted, "images", 1),
+            with_options=_count(fitted, "with_options", 0),  # there may be no closed questions
         ),
         curve=Curve(*(tuple(_number(one, name) for one in _of(curve, name, list)) for name in ("xs", "ys"))),
         risk=_share(told["risk"], "risk"),
@@ -207,6 +209,13 @@ def _of(told: Mapping[str, Any], name: str, kind: type[T]) -> T:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(f"{name} is of type {type(value).__name__}, not {kind.__name__}")
     return value
+
+
+def _count(told: Mapping[str, Any], name: str, least: int) -> int:
+    number = _of(told, name, int)
+    if number < least:
+        raise ValueError(f"{name} is {number}, not at least {least}")
+    return number
 
 
 def _number(value: Any, name: str) -> float:

@@ -219,7 +219,7 @@ class Familiar:
         unknown = sum(box(word, self.boxes) not in self.words for word in words)
         if unknown / len(words) <= self.strangest:
             return []
-        return [f"{unknown} of the question's {len(words)} telling words stood in no question of the calibration"]
+        return [f"words of the question were in no question of the calibration ({unknown} of {len(words)})"]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, arrays as base64 of little-endian 32-bit floats: some 40 KB for a model of any width."""
@@ -235,10 +235,10 @@ class Familiar:
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> Familiar:
         """Raises ValueError, KeyError or TypeError for what `to_dict` has not made."""
-        center, scale, directions, along = (_floats(told[name]) for name in ARRAYS)
+        center, scale, directions, along = (_floats(told, name) for name in ARRAYS)
         numbers = [float(told[name]) for name in ("across", "farthest", "strangest")]
         whole = len(center) and len(scale) == len(center) and len(directions) == len(along) * len(center)
-        full = np.unpackbits(np.frombuffer(base64.b64decode(told["words"], validate=True), np.uint8))
+        full = np.unpackbits(np.frombuffer(_bytes(told, "words"), np.uint8))
         whole = whole and len(full)
         if not whole or not (np.concatenate([scale, along, numbers[:1]]) > 0).all() or not np.isfinite(numbers).all():
             raise ValueError("familiar: arrays that do not fit each other; expected those of `medfly calibrate`")
@@ -291,8 +291,19 @@ def _folds(items: Iterable[Any]) -> list[list[Any]]:
     return [[rest[i] for i in order[start::FOLDS]] for start in range(min(FOLDS, len(rest)))]
 
 
-def _floats(text: str) -> np.ndarray:
-    found = np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float64)
+def _bytes(told: Mapping[str, Any], name: str) -> bytes:
+    """What stands there as base64; the libraries' own words for what is none tell a user nothing."""
+    try:
+        return base64.b64decode(told[name], validate=True)
+    except (ValueError, TypeError):
+        raise ValueError(f"familiar: {name} is not base64") from None
+
+
+def _floats(told: Mapping[str, Any], name: str) -> np.ndarray:
+    data = _bytes(told, name)
+    if len(data) % 4:
+        raise ValueError(f"familiar: {name} has {len(data)} bytes, which are not 32-bit numbers")
+    found = np.frombuffer(data, "<f4").astype(np.float64)
     if not np.isfinite(found).all():
-        raise ValueError("familiar: found a number that is not finite; expected those of `medfly calibrate`")
+        raise ValueError(f"familiar: {name} holds a number that is not finite")
     return found

@@ -91,7 +91,7 @@ def test_deferral_stands_before_the_answer_and_flips_are_flagged() -> None:
     assert page.open == [] and not {tag for tag, _ in page.elements} & {"unsure", "mini", "no", "so"}
     words = "".join(page.words)
     order = [DEFERRED, "because: too <unsure>", "The answer", "60 in 100", "yes, <no>", "100 answers of <mini>"]
-    order += ["changed under 1 of 2 changes: inverted <1> (No & no)", "≠ changed", "Is it <so>?", "= same"]
+    order += ["changed under 1 of 2 changes: tone 1 of 1", "≠ changed", "Is it <so>?", "= same"]
     assert [words.index(one) for one in order] == sorted(words.index(one) for one in order)
     assert 'class="answer left"' in text and CAVEAT not in words
     plain = report.page([section()])

@@ -68,7 +68,7 @@ def test_deferral_and_flips_are_shown(page: AppTest) -> None:
     words = html(page).split("</style>")[1]
     deferred = words.index(DEFERRED)
     assert deferred < words.index("because: too &lt;unsure&gt;") < words.index("medfly-answer left")
-    assert "changed under 1 of 1 changes: inverted (&lt;other&gt;)" in words and "≠ changed" in words
+    assert "changed under 1 of 1 changes: tone 1 of 1" in words and "&lt;other&gt;" in words and "≠ changed" in words
     captions = " ".join(caption.value for caption in page.caption)
     assert "unknown" in captions and "100 answers" in captions
 

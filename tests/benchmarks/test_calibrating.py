@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.calibrating import FEWEST, RULE, Known, gather, usable
-from benchmarks.calibrating_fit import best_curve, curves, fit, in_set, misses, quantile, worth
+from benchmarks import calibrating_fit
+from benchmarks.calibrating import FEWEST, RULE, Known, gather, kinds, usable
+from benchmarks.calibrating_fit import Parts, best_curve, curves, fit, in_set, misses, quantile, worth
+from benchmarks.calibrating_table import markdown
 from benchmarks.calibration import calibration
-from benchmarks.fitting import isotonic
+from benchmarks.fitting import SPLITS
 from benchmarks.results import Result
+from benchmarks.subgroups import subgroups
+from medfly.trust import Calibration, Fitted
 from medfly.trust.asking import Measured
-from medfly.trust.curve import Curve
 from medfly.types import InputError, Sample, Scan
+from medfly.wording import RESEARCH_USE
 
 IMAGES, EACH = 30, 6
 
@@ -102,11 +108,37 @@ def test_what_cannot_be_fitted_on_is_refused() -> None:
         usable(samples(), "Training")
     with pytest.raises(InputError, match=f"expected at least {FEWEST}"):
         usable(samples(FEWEST - 1), "validate")
-    with pytest.raises(InputError, match="about 1 images or patients"):
+    with pytest.raises(InputError, match=f"about {FEWEST - 1} images; expected at least {FEWEST} images, .*--limit"):
+        usable(samples(FEWEST - 1), "validate")
+    with pytest.raises(InputError, match=f"about 1 patients; expected at least {FEWEST} patients"):
         usable(samples(patient=3), "validate")
     some = samples(FEWEST)
     unknown = [Sample(**{**vars(one), "answer": None}) for one in some[:2]]
     assert usable([*unknown, *some[2:]], "validate") == some[2:]
+
+
+def test_rows_that_say_themselves_that_they_are_training_rows_are_refused() -> None:
+    some = samples()
+    with pytest.raises(InputError, match=r"split 'all': 2 of its rows are of the training split .*was trained on"):
+        usable(some, "all", ["", "test", "Train", " training", "trainee"])
+    with pytest.raises(InputError, match="6 of its rows are of the training split"):
+        usable([*some[EACH:], *samples(1, metadata={"split": "TRAIN"})], "all")
+    assert usable(samples(metadata={"split": "test"}), "all", ["val"] * len(some)) == samples(
+        metadata={"split": "test"}
+    )
+
+
+def test_a_kind_is_the_content_type_as_subgroups_has_it_else_the_answer_type() -> None:
+    cells = ["Organ", " organ", "Organ", "Size of  it", "", None, float("nan")]
+    first, *_ = samples(1, answer_type="CLOSED")
+    some = [replace(first, metadata={"content_type": cell}) for cell in cells]
+    found = kinds(some)
+    assert found == ("Organ", "Organ", "Organ", "Size of it", *["not stated"] * 3)
+    report = subgroups([Result(one, "yes") for one in some], RULE, "slake", {"content type": "content_type"})
+    told = {one["label"]: one["denominator"] for one in report["by"]["content type"]}
+    assert told == Counter(found)
+    plain = [replace(first, answer_type=tag) for tag in ("OPEN", "CLOSED ", None)]
+    assert kinds(plain) == ("open", "closed", "not stated")
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.sampled_from([0.5, 0.8, 0.9, 0.95]))
@@ -136,44 +168,87 @@ def test_an_answer_that_is_no_option_counts_as_missed_and_widens_the_sets(known:
     assert quantile(misses(known), 0.9) == pytest.approx(0.2)
 
 
-def test_the_kept_answers_are_the_right_ones_and_no_half_is_judged_by_itself(known: Known) -> None:
+def test_the_kept_answers_are_the_right_ones_and_no_half_is_judged_by_itself(
+    known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fitted_on: list[frozenset[float]] = []
 
-    def spy(confidences: np.ndarray, hits: np.ndarray) -> Curve:
-        fitted_on.append(frozenset(confidences.tolist()))
-        return isotonic(confidences, hits)
+    def spy(known: Known, risk: float) -> Parts:
+        fitted_on.append(frozenset(known.confidences.tolist()))
+        return fit(known, risk)
 
-    told = worth(known, 0.1, spy)
+    monkeypatch.setattr(calibrating_fit, "fit", spy)
+    told = worth(known, 0.1)
     unsure, strange, kept = told.unsure.value, told.strange.value, told.kept.value
     assert unsure is not None and strange is not None and kept is not None
     assert told.found == 10 and told.wrong.value == 0
     # All that are wrong, and a few right ones just under the least confidence of the other half's right ones.
     assert 1 / 3 <= unsure < 0.4 and 1 - unsure - strange <= kept + 1e-9 and kept <= 1 - unsure + 1e-9
-    assert told.covered.value == 1 and told.single.value == 1 and told.size.value == 1 and told.options == 2
+    assert told.covered.value == 1 and told.options == 2 and told.single.value is not None
+    assert told.single.value == pytest.approx(1 - strange)  # nothing is ruled out of what is strange
     assert len(fitted_on) == 10
     for one, other in zip(fitted_on[::2], fitted_on[1::2], strict=True):
         assert not one & other and one | other == set(known.confidences.tolist())
 
 
+def test_the_risk_is_told_by_kind_of_question_cross_fitted_as_the_rest(known: Known) -> None:
+    """One kind is always wrong and as sure as the others: the risk is kept over all, and in that kind never."""
+    rare = np.arange(IMAGES * EACH) % 18 == 1  # one sure question in twelve
+    kinds = tuple("rare" if one else "common" for one in rare)
+    mixed = Known(**{**vars(known), "kinds": kinds, "hits": np.where(rare, 0.0, known.hits)})
+    told = worth(mixed, 0.2)
+    common, odd = told.kinds
+    assert (common.kind, common.questions, odd.kind, odd.questions) == ("common", 170, "rare", 10)
+    assert told.wrong.value is not None and 0 < told.wrong.value < 0.2
+    assert odd.wrong.value == 1 and common.wrong.value is not None and common.wrong.value < 0.02
+    for whole, parts in ((told.kept, (common.kept, odd.kept)), (told.wrong, (common.wrong, odd.wrong))):
+        assert sum(part.count for part in parts) == whole.count
+        assert sum(part.hits for part in parts) == pytest.approx(whole.hits)
+    assert told.kept.count == SPLITS * len(kinds)
+    alike = worth(Known(**{**vars(known), "kinds": ("one",) * len(kinds)}), 0.1)
+    assert [(one.kept, one.wrong) for one in alike.kinds] == [(alike.kept, alike.wrong)]
+
+
+def test_the_page_says_whose_it_is_what_was_trained_on_and_each_kind(known: Known) -> None:
+    about = Fitted("slake", "validate", "slake", "exact match", 180, 30, 180)
+    parts = fit(known, 0.1)
+    made = Calibration(
+        "mini", "ab" * 32, "int8", about, parts.curve, 0.1, parts.threshold, 0.9, parts.quantile, parts.familiar
+    )
+    kinds = tuple("a|b" if i % 3 else "c" for i in range(IMAGES * EACH))  # c is always wrong and unsure
+    told = worth(Known(**{**vars(known), "kinds": kinds}), 0.1)
+    page = markdown(made, curves(known), told, best_curve(known), "17 of 96 images are in slake train, too.")
+    lines = page.splitlines()
+    assert lines[:3] == ["# Calibration", "", f"Model mini ({'ab' * 6}), slake validate. {RESEARCH_USE}."]
+    assert "17 of 96 images are in slake train, too." in lines and "int8" in page
+    assert any(line.startswith(r"| a\|b | 120 | 9") for line in lines)
+    assert any(line.startswith("| c | 60 | 0.0 % [0.0, ") and line.endswith("| – |") for line in lines)
+    assert "average over them, and not for each kind" in page.replace("\n", " ")
+    one_kind = worth(Known(**{**vars(known), "kinds": ("c",) * len(kinds)}), 0.1)
+    assert "kind of question" not in markdown(made, curves(known), one_kind, best_curve(known), "")
+
+
 def test_where_no_threshold_keeps_the_risk_nothing_is_kept(known: Known) -> None:
     wrong = Known(**{**vars(known), "hits": np.zeros(len(known.hits))})
-    assert fit(wrong, 0.1, isotonic).threshold is None
-    told = worth(wrong, 0.1, isotonic)
+    assert fit(wrong, 0.1).threshold is None
+    told = worth(wrong, 0.1)
     assert told.found == 0 and told.kept.value == 0 and told.wrong.value is None
 
 
 def test_pictures_that_are_all_the_same_are_told_as_the_users_business(known: Known) -> None:
     same = Known(**{**vars(known), "features": np.ones_like(known.features)})
     with pytest.raises(InputError, match="take more"):
-        fit(same, 0.1, isotonic)
+        fit(same, 0.1)
 
 
 def test_the_curve_with_the_least_squares_is_kept_and_told_as_the_report_tells_it(known: Known) -> None:
     told = curves(known)
-    assert list(told) == ["as it comes", "temperature", "isotonic"] and best_curve(told) == "isotonic"
+    assert list(told) == ["as it comes", "temperature", "isotonic"] and best_curve(known) == "isotonic"
+    assert told["isotonic"]["brier"]["value"] < told["temperature"]["brier"]["value"]
     results = [Result(s, given_by(s).text, given_by(s).confidence) for s in samples()]
     report = calibration(results, RULE, "slake")
     assert report is not None and told["isotonic"] == report["calibrated"]["isotonic"]
     assert told["as it comes"]["brier"] == report["brier"]
-    wrong = {**told, "temperature": {"brier": {"value": 0.0}}}
-    assert best_curve(wrong) == "temperature"
+    calm = np.random.default_rng(0).random(len(known.hits))  # right as often as it says: one number is enough
+    right = (np.random.default_rng(1).random(len(calm)) < calm).astype(float)
+    assert best_curve(Known(**{**vars(known), "confidences": calm, "hits": right})) == "temperature"

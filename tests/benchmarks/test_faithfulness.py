@@ -40,6 +40,7 @@ from benchmarks.statistics import proportion
 from medfly.evidence import Wanted
 from medfly.geometry import Crop, Pyramid
 from medfly.types import InputError, Sample, Scan
+from medfly.wording import RESEARCH_USE
 
 from .conftest import MemoryLoader, make_samples
 
@@ -220,6 +221,26 @@ def test_an_interval_of_any_unit_is_that_of_statistics() -> None:
     assert expected.low is not None and expected.high is not None
     assert [found["low"], found["high"]] == pytest.approx([70 * expected.low, 70 * expected.high])
     assert interval([0.0] * 7, list(range(7)))["value"] == 0 and interval([], [])["value"] is None
+    alike = interval([0.7] * 14, list(range(7)) * 2)  # a correlation, or nats: nothing says how much others differ
+    assert (alike["low"], alike["high"]) == (None, None) and alike["value"] == pytest.approx(0.7)
+
+
+def test_shares_that_are_all_alike_claim_no_certainty(rows: list[dict[str, Any]]) -> None:
+    """Seven of seven: the exact binomial limits, as scipy has them; some of seven: those of statistics."""
+    exact = stats.binomtest(7, 7).proportion_ci(method="exact")
+    images = list(range(7))
+    assert interval([1.0] * 7, images, share=True)["low"] == pytest.approx(exact.low)
+    none = interval([0.0] * 21, images * 3, share=True)
+    assert (none["low"], none["high"]) == (0, pytest.approx(1 - exact.low))
+    some = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]
+    expected, found = proportion(some, images), interval(some, images, share=True)
+    assert (found["low"], found["high"]) == (expected.low, expected.high)
+    agreement = summary(rows)["agreement"]
+    for name in ("same best crop, all crops", "overlap of their top 3, all crops"):  # all 1, of 8 images
+        assert 0.6 < agreement[name]["low"] < agreement[name]["high"] == 1
+    alike = agreement["rank correlation of gradients and causal, all crops"]
+    assert alike["value"] == pytest.approx(1) and alike["low"] is None
+    assert "| same best crop, all crops | 100.0 [" in markdown(summary(rows))
 
 
 def test_one_question_about_an_image_has_no_other_one(tmp_path: Path) -> None:
@@ -255,8 +276,8 @@ def test_which_questions_are_chosen() -> None:
     ] * 4
     assert [s.id for s in faithfulness.chosen(samples, 3, 2, None)] == ["q0", 2, "q3", 14]
     assert len(faithfulness.chosen(samples, 1, 9, 7)) == 7
-    for wrong in ((0, None, None), (1, 0, None), (1, None, 0)):
-        with pytest.raises(InputError, match="expected at least 1"):
+    for name, wrong in {"every": (0, None, None), "questions": (1, 0, None), "limit": (1, None, -2)}.items():
+        with pytest.raises(InputError, match=rf"^found --{name} (0|-2); expected at least 1: correct it$"):
             faithfulness.chosen(samples, *wrong)
     with pytest.raises(InputError, match="found no question"):
         faithfulness.chosen([], 1, None, None)
@@ -283,6 +304,7 @@ def test_the_command_writes_rows_a_summary_and_tables(slake: Path, capsys: pytes
     command = ["--model", "mini", "--tasks", "slake", "--data", str(slake), "--output_path", str(out), "--every", "2"]
     assert faithfulness.main(command, load=lambda name: AdditiveProber()) == 0
     assert (out / faithfulness.TABLE).read_text() == (table := capsys.readouterr().out)
+    assert table.startswith("# Faithfulness") and f"Model additive (1), slake validate. {RESEARCH_USE}." in table
     assert "4 questions about 2 images" in table
     found = json.loads((out / faithfulness.SUMMARY).read_text())
     assert found["chosen"] == {"every": 2, "questions": None, "limit": None} and found["split"] == "validate"
@@ -300,6 +322,18 @@ def test_a_users_mistake_is_one_line(slake: Path, more: tuple[str, str], capsys:
     command = ["--model", "mini", "--data", str(slake), "--output_path", str(slake.parent / "out"), *more]
     assert faithfulness.main(command, load=never) == 2
     assert "expected" in (said := capsys.readouterr().err) and said.count("\n") == 1
+
+
+def test_a_file_where_a_folder_should_go_is_told_before_anything_is_asked(
+    slake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(name: str) -> Any:
+        raise AssertionError("the folder is looked at first")
+
+    (slake.parent / "file").write_text("")
+    command = ["--model", "mini", "--data", str(slake), "--output_path", str(slake.parent / "file")]
+    assert faithfulness.main(command, load=never) == 2
+    assert "file' is no folder to write to; expected one" in capsys.readouterr().err
 
 
 def test_a_sample_that_cannot_be_asked_is_named(tmp_path: Path) -> None:

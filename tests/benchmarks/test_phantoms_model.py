@@ -1,8 +1,10 @@
-"""A model taught planted truth in minutes answers from the picture; its evidence finds the cause and follows it.
+"""A model taught planted truth in minutes answers from the picture; where only a high crop can show the cause, its
+evidence finds it and follows it.
 
-Measured once with another 60 images, in points above the rival: accuracy 38 (29 to 46), hits above random 46 (39 to 54)
-and above the best fixed crop 31 (20 to 43), with the cause moved 43 (34 to 52) above random. Not asserted, as it is not
-so: hits for nodules, which it sees at the coarser levels.
+Measured once with another 60 images, in points above the rival: accuracy 38 (29 to 46); for the marker, hits above
+random 71 (56 to 83), above the best crop that is always named for its questions 25 (8 to 41), and with the cause moved
+62 (47 to 76) above random. Not asserted, as it is not so: that the high crops find nodules and pacemakers, which it sees
+at the coarser levels.
 """
 
 from __future__ import annotations
@@ -46,9 +48,9 @@ def test_evidence_finds_the_cause_and_moves_with_it(fly: MedFly, evidence: str) 
     for topic in ("nodule", "catheter", "pacemaker", "marker"):
         assert low(found, topic, "above_majority") > 0
     assert low(found, OVERALL, "above_majority") > SLACK
-    assert low(found, OVERALL, "above_random") > SLACK and low(found, "marker", "above_random") > SLACK
-    assert low(found, OVERALL, "above_fixed") > 0
-    assert low(found, OVERALL, "moved_above_random") > SLACK
+    assert low(found, "marker", "above_random") > 3 * SLACK and low(found, "marker", "above_fixed") > 0
+    assert low(found, "marker", "moved_above_random") > SLACK
+    assert found["marker"]["stayed"] < SLACK
 
 
 def low(found: dict[str, dict[str, Any]], topic: str, what: str) -> float:

@@ -81,6 +81,7 @@ def test_pointing_tells_a_model_that_finds_the_cause(planned: list[Planned], fou
     assert row["accuracy"]["value"] == row["hits"]["value"] == row["moved_hits"]["value"] == 1
     assert row["pointed"] == sum(bool(boxes(p.phantom, q.cause)) for p in planned[:FEW] for q in p.questions())
     assert row["majority"] < 0.8 and row["best_fixed"] < 0.8 and row["random"] < 0.4 and row["stayed"] < 0.4
+    assert row["moved_above_fixed"]["value"] == pytest.approx(1 - row["moved_fixed"]) and row["moved_fixed"] < 0.8
     for above, rival in (("above_majority", "majority"), ("above_random", "random"), ("above_fixed", "best_fixed")):
         assert row[above]["value"] == pytest.approx(1 - row[rival])
         assert row[above]["low"] > 0
@@ -92,7 +93,17 @@ def test_pointing_tells_a_model_that_always_points_at_one_place(
     row = summary(pointed(StandIn(known, finds=False), planned[:FEW]))["all"]
     assert row["hits"]["value"] <= row["best_fixed"] < 0.8
     assert row["moved_hits"]["value"] < 0.3
-    assert row["above_fixed"]["value"] <= 0 and row["moved_above_random"]["low"] < 0.1
+    assert row["above_fixed"]["value"] <= 0 and row["moved_above_fixed"]["value"] <= 0
+    assert row["moved_above_random"]["low"] < 0.1
+
+
+def test_whoever_names_the_same_crop_for_each_topic_is_no_better_than_the_best_of_those(found: dict) -> None:
+    """A prior that knows the question and never looks must not pass for evidence."""
+    topics = [name for name in found if name != "all"]
+    counts = [found[name]["pointed"] for name in topics]
+    assert found["all"]["best_fixed"] == pytest.approx(
+        np.average([found[name]["best_fixed"] or 0 for name in topics], weights=counts)
+    )
 
 
 def test_random_is_the_share_of_crops_that_touch_the_cause(planned: list[Planned], found: dict) -> None:
@@ -119,7 +130,7 @@ def test_wrong_answers_have_no_place_to_point_at(planned: list[Planned], known: 
 
 def test_the_table_has_a_cell_for_each_heading(found: dict) -> None:
     lines = markdown(found).splitlines()
-    assert len({line.count("|") for line in lines}) == 1 and lines[0].count("|") == 17
+    assert len({line.count("|") for line in lines}) == 1 and lines[0].count("|") == 20
 
 
 @pytest.mark.parametrize("evidence", [True, "causal_all"])

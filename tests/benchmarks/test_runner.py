@@ -288,7 +288,7 @@ def test_no_questions_and_an_unusable_folder_are_refused(samples: list[Sample], 
     with pytest.raises(InputError, match="no questions"):
         start(Recorder(samples), [], tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be used"):
+    with pytest.raises(InputError, match="file' is no folder to write to; expected one"):
         start(Recorder(samples), samples, tmp_path / "file")
 
 

@@ -173,6 +173,8 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(slake: Path, tiny_m
     assert "inversion" not in {one["kind"] for one in rows[1]["variations"]}
     table = capsys.readouterr().out
     assert table == (slake.parent / "out" / stability.TABLE).read_text() and "| zoom | zoom +2 % | 4 |" in table
+    head = f"Model {tiny_model.name} ({fly.hash[:12]}), slake validate. Research use only – not for diagnosis."
+    assert table.splitlines()[:3] == ["# Stability under changes that should not matter", "", head]
     again = Short(tiny_model)
     assert stability.main(command(slake), load=lambda name: again) == 0 and again.read_pictures == 0
     assert stability.main(command(slake, "--limit", "1"), load=lambda name: again) == 2

@@ -19,7 +19,8 @@ import medfly
 from data_adapters import read
 from medfly.cli.ask import evidence_note
 from medfly.dragonfly import ConvTowerConfig, DragonflyConfig, DragonflyForCausalLM
-from medfly.wording import CAVEAT, RESEARCH_USE
+from medfly.trust.outside import NO_PICTURE
+from medfly.wording import CAVEAT, DEFERRED, RESEARCH_USE
 
 SCRIPT = Path(sys.executable).with_name("medfly")
 GOLDEN = Path(__file__).parent.parent / "golden" / "dragonfly-v2-tiny"
@@ -159,8 +160,16 @@ def test_streamed_words_are_the_answers(cli, package_file) -> None:
     assert status == 0 and RESEARCH_USE in out
     assert len({answer["text"] for answer in plain}) == 2
     for question, answer in zip(questions, plain, strict=True):
-        shown = f"Q  {question}\nA  {answer['text']}\n   confidence {answer['confidence']:.2f} ({CAVEAT})\n   zoom crop"
+        shown = (
+            f"Q  {question}\nA  {answer['text']}\n   confidence {answer['confidence']:.2f} ({CAVEAT})\n   not judged"
+        )
         assert shown in out
+
+
+def test_what_is_strange_is_told_before_the_first_word_is_streamed(cli) -> None:
+    status, out, _ = cli("ask", "--no_image", "Is the lung healthy?", "--stream")
+    assert status == 0
+    assert out.count(DEFERRED) == 1 and out.index(DEFERRED) < out.index(NO_PICTURE) < out.index("\nA  ")
 
 
 def test_a_stream_comes_as_it_is_made_and_may_be_interrupted(tmp_path) -> None:

@@ -13,6 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_adapters.institutional import Institutional
+from data_adapters.splits import split, write_manifest
+
+from ..data_adapters.made_sets import make_noise_slake
+
 SCRIPT = Path(sys.executable).with_name("medfly")
 IMAGES = 18
 PRIVATE = "Mustermann"
@@ -87,10 +92,14 @@ def test_a_calibration_at_fault_ends_in_one_line(cli, calibrated: Path, tiny_mod
     [
         ({"--risk": "0"}, "--risk 0"),
         ({"--risk": "nan"}, "--risk nan"),
-        ({"--tasks": "captions"}, "captions"),
-        ({"--tasks": "nothing"}, "unknown task"),
+        (
+            {"--tasks": "captions"},
+            "--tasks captions: expected one of slake, slake_zh, vqa_rad, path_vqa, institutional,",
+        ),
+        ({"--tasks": "nothing"}, "--tasks nothing: expected one of slake, slake_zh, vqa_rad, path_vqa, institutional,"),
+        ({"--tasks": "slake,vqa_rad"}, "--tasks slake,vqa_rad: found several data sets; one data set expected"),
         ({"--split": "nothing"}, "split"),
-        ({"--limit": "5"}, "expected at least"),
+        ({"--limit": "5"}, "about 3 images; expected at least 16 images"),
         ({"--data": "no_such_folder"}, "no_such_folder"),
     ],
 )
@@ -100,7 +109,46 @@ def test_options_at_fault(cli, calibrated: Path, tmp_path: Path, changes: dict[s
     given = [part for option in options.items() for part in option]
     status, out, err = cli("calibrate", *given, "--output_path", tmp_path / "out")
     assert (status, out) == (2, "") and words in err and err.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists() and "captions" not in err.partition("expected one of")[2]
+
+
+def test_what_is_in_training_data_is_told_as_eval_tells_it(cli, tiny_model: Path, tmp_path: Path) -> None:
+    data = make_noise_slake(tmp_path / "slake", shared=4)
+    options = ["--model", tiny_model, "--tasks", "slake", "--split", "validate", "--data", data]
+    status, out, err = cli("calibrate", *options, "--output_path", tmp_path / "out")
+    told = "4 of 18 images are in slake train, too (4 the same file), and 8 of 36 questions are"
+    assert status == 0 and f"medfly: {told}" in err and told in out
+    page = (tmp_path / "out" / "calibration.md").read_text("utf-8")
+    assert told in page and "| Organ | 18 |" in page and "| Position | 18 |" in page
+    assert cli("eval", *options, "--output_path", tmp_path / "eval", "--no_evidence").status == 0
+    scores = json.loads((tmp_path / "eval" / "slake_validate" / "scores.json").read_text("utf-8"))
+    assert scores["contamination"]["sentence"] in page
+
+
+def test_training_rows_of_a_hospitals_table_are_refused_whatever_the_split_is_called(cli, tmp_path: Path) -> None:
+    """The table's own column says train; a manifest that was dealt out without it goes before it."""
+    data = make_table(tmp_path / PRIVATE, 40)
+    (data / "q.csv").write_text((data / "q.csv").read_text().replace(",val", ",Train"))
+    dealt = split(Institutional.from_folder(data), {"validate": 0.5, "test": 0.5}, group="image")
+    write_manifest(dealt, data / "manifest.json")
+    (data / "dataset.yaml").write_text("table: q.csv\nmanifest: manifest.json\n")
+    options = ["--model", "/no/model", "--tasks", "institutional", "--split", "validate", "--data", data]
+    status, _, err = cli("calibrate", *options, "--output_path", tmp_path / "out")
+    assert status == 2 and "40 of its rows are of the training split by the table" in err and PRIVATE not in err
+    assert err.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_split_that_nothing_is_known_of_is_warned_of(cli, calibrated: Path, tmp_path: Path) -> None:
+    """A table without a column of splits is one split, "all"; and no training split is there to compare with."""
+    data = make_table(tmp_path / PRIVATE)
+    lines = [line.rpartition(",")[0] for line in (data / "q.csv").read_text().splitlines()]
+    (data / "q.csv").write_text("\n".join(lines))
+    options = ["--model", "/no/model", "--tasks", "institutional", "--split", "all", "--data", data]
+    _, _, err = cli("calibrate", *options, "--output_path", tmp_path / "out")
+    assert "warning: a calibration fitted on 'all': nothing says what this split is for" in err
+    page = calibrated.with_name("calibration.md").read_text("utf-8")
+    assert "no training data here to compare with." in page and "--train_data" not in page
+    assert PRIVATE.casefold() not in page.casefold()
 
 
 def test_a_test_split_is_warned_of_and_another_run_is_not_mixed(cli, calibrated: Path, tiny_model: Path) -> None:

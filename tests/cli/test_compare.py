@@ -12,7 +12,7 @@ from PIL import Image
 from medfly.cli.compare import p_value, run, sentence
 from medfly.types import InputError
 
-from ..data_adapters.made_sets import make_slake, slake_row
+from ..data_adapters.made_sets import make_boxed_slake, make_slake, slake_row
 
 ROW = {"difference": -3.14, "low": -5.91, "high": -0.42, "p_permutation": 0.0203, "p_holm": 1.0, "detectable": 2.91}
 
@@ -76,6 +76,24 @@ def test_captions_have_nothing_to_be_compared_by(cli, tmp_path: Path) -> None:
     said.write_text(json.dumps({"id": 1, "prediction": "A scan."}))
     status, _, err = cli("compare", said, said, "--tasks", "captions", "--split", "all", "--data", tmp_path)
     assert status == 2 and "captions: found no gold answer" in err
+
+
+def test_a_task_that_scores_evidence_is_compared_on_its_own_questions(
+    cli, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """6 of the split's 8: the last picture has no boxes. What is compared are the answers, and that is said."""
+    data = make_boxed_slake(tmp_path / "slake")
+    for name, said in (("a", "Liver"), ("b", "Top")):
+        rows = [{"qid": 10 * image + part, "prediction": said} for image in (1, 2, 3) for part in (0, 1)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ours, theirs = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    options = ["--tasks", "slake_grounding", "--split", "val", "--data", data, "--json"]
+    status, out, err = cli("compare", ours, theirs, *options)
+    found = json.loads(out)
+    assert status == 0 and (found["questions"], found["partial"]) == (6, None)
+    overall = found["protocols"]["normalised_exact_match"]["groups"]["overall"]
+    assert (overall["wins"], overall["losses"], overall["count"]) == (3, 3, 6)
+    assert "slake_grounding: the answers to its questions are compared, not their evidence" in err
 
 
 def test_bad_input_is_named(slake: Path, tmp_path: Path) -> None:

@@ -153,3 +153,31 @@ def make_boxed_slake(folder: Path, size: tuple[int, int] = (48, 24), train_image
     (folder / "validate.json").write_text(json.dumps(mine))
     (folder / "train.json").write_text(json.dumps([{**row, "qid": 1000 + row["qid"]} for row in training]))
     return folder
+
+
+def make_noise_slake(folder: Path, images: int = 18, shared: int = 0) -> Path:
+    """Pictures of noise with two questions each in the validation split, an OPEN and a CLOSED one, of two contents.
+
+    Training: one picture of its own, and the first `shared` of the validation split's.
+    """
+
+    def rows(image: int, first: int) -> list[dict[str, Any]]:
+        asked = (
+            ("Where is the liver?", "Left", "OPEN", "Position"),
+            ("Is the lung healthy?", "Yes", "CLOSED", "Organ"),
+        )
+        names = ("question", "answer", "answer_type", "content_type")
+        of_image = {"img_id": image, "img_name": f"xmlab{image}/source.jpg"}
+        return [
+            slake_row(**of_image, qid=first + part, **dict(zip(names, one, strict=True)))
+            for part, one in enumerate(asked)
+        ]
+
+    for image in range(images + 1):
+        (folder / f"imgs/xmlab{image}").mkdir(parents=True)
+        pixels = np.random.default_rng(image).integers(0, 256, (48, 48), np.uint8)
+        Image.fromarray(pixels).save(folder / f"imgs/xmlab{image}/source.jpg")
+    training = [*range(shared), images]
+    (folder / "validate.json").write_text(json.dumps([row for i in range(images) for row in rows(i, 10 * i)]))
+    (folder / "train.json").write_text(json.dumps([row for i in training for row in rows(i, 1000 + 10 * i)]))
+    return folder

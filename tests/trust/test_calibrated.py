@@ -36,6 +36,9 @@ WRONG: list[tuple[tuple[str, ...], Any]] = [
     (("fitted",), []),
     (("fitted", "questions"), "many"),
     (("fitted", "images"), 1.5),
+    (("fitted", "questions"), -5),
+    (("fitted", "images"), 0),
+    (("fitted", "with_options"), -1),
     (("curve", "xs"), [0.8, 0.2]),
     (("curve", "xs"), [0.2]),
     (("curve", "xs"), [0.2, "0.8"]),
@@ -117,6 +120,31 @@ def test_a_wrong_value_is_told_with_the_file(make: Make, tmp_path: Path, keys: t
     with pytest.raises(InputError, match=r"calibration\.json: .*; expected a calibration") as error:
         Calibration.read(tmp_path / "calibration.json")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        *((name, value) for name in ("center", "along") for value in ("AAA", "AAAAAAA=", "§", 7, None)),
+        *(("words", value) for value in ("AAA", "AAAAA", "§", 7, None)),
+    ],
+)
+def test_what_is_no_array_is_told_in_our_words(make: Make, tmp_path: Path, name: str, value: Any) -> None:
+    make().write(tmp_path / "calibration.json")
+    told = json.loads((tmp_path / "calibration.json").read_text("utf-8"))
+    put(told, ("familiar", name), value)
+    (tmp_path / "calibration.json").write_text(json.dumps(told))
+    with pytest.raises(
+        InputError, match=rf"familiar: ({name} (is not base64|has \d bytes)|arrays that do not fit)"
+    ) as error:
+        Calibration.read(tmp_path / "calibration.json")
+    assert "buffer" not in str(error.value) and "padding" not in str(error.value)
+
+
+def test_no_closed_questions_are_no_fault(make: Make, tmp_path: Path) -> None:
+    none = dataclasses.replace(make().fitted, with_options=0)
+    make(fitted=none, quantile=None).write(tmp_path / "calibration.json")
+    assert Calibration.read(tmp_path / "calibration.json").fitted.with_options == 0
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "null", "5", "{}", "[" * 100_000, '{"format": 1}', "\xff"])
