@@ -3,8 +3,8 @@ evidence finds it and follows it.
 
 Measured once with another 60 images, in points above the rival: accuracy 38 (29 to 46); for the marker, hits above
 random 71 (56 to 83), above the best crop that is always named for its questions 25 (8 to 41), and with the cause moved
-62 (47 to 76) above random. Not asserted, as it is not so: that the high crops find nodules and pacemakers, which it sees
-at the coarser levels.
+62 (47 to 76) above random. Not asserted, as it is not so: that the high crops find nodules and pacemakers, which it
+sees at the coarser levels.
 """
 
 from __future__ import annotations
