@@ -1,8 +1,9 @@
 # Every target sets up what it needs: a .venv with the versions of constraints.txt. The second time is quick.
 PYTHON ?= python3
 BIN := .venv/bin
+CHROMIUM ?= chromium
 
-.PHONY: demo test test_slow lint app clean
+.PHONY: demo test test_slow test_browser lint app clean
 
 demo: .venv/ready  ## real DICOM files answered by the embedded model, in the terminal and as an HTML report
 	$(BIN)/python -m app.demo --output_path demo_report
@@ -13,6 +14,10 @@ test: .venv/ready  ## the default suite
 
 test_slow: .venv/ready  ## a built wheel, installed beside folders of the same names
 	$(BIN)/python -m pytest -m slow
+
+test_browser: .venv/browser  ## the viewer in Debian's Chromium; MEDFLY_SHOTS=FOLDER keeps its screenshots
+	@command -v $(CHROMIUM) >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	MEDFLY_CHROMIUM="$$(command -v $(CHROMIUM))" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/browser
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -28,6 +33,10 @@ app: .venv/ready  ## the viewer, on this machine only
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,lint]'
+	touch $@
+
+.venv/browser: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser]'
 	touch $@
 
 clean:

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
 
-ROOT = Path(__file__).parent.parent
+from .installed_wheel import ROOT, install
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a fresh environment with the wheel in it; the packages it needs come from this one."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = folder.glob("medfly-*.whl")
-    venv.create(folder / "env", with_pip=True)
-    python = folder / "env" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--no-deps", str(wheel)], check=True, capture_output=True)
-    (site,) = (folder / "env" / "lib").glob("python*/site-packages")
-    (here,) = (Path(sys.prefix) / "lib").glob("python*/site-packages")
-    # Everything but medfly itself from the test's environment, where it is installed editable by a .pth hook.
-    (site / "shared.pth").write_text(f"{here}\n")
-    return folder / "env" / "bin"
+    return install(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture
@@ -52,6 +38,8 @@ def test_the_wheel_holds_what_it_needs_and_no_tests(installed: Path) -> None:
     (site,) = (installed.parent / "lib").glob("python*/site-packages")
     for needed in ("medfly/models/mini/model.safetensors", "medfly/models/mini/LICENSE", "app/viewer.py"):
         assert (site / needed).is_file(), needed
+    for needed in (ROOT / "app" / "canvas").glob("*.*"):
+        assert (site / "app" / "canvas" / needed.name).is_file(), needed
     for needed in ("recipes/mini.yaml", "templates/page.html", "templates/page.css", "published.yaml"):
         assert (site / "benchmarks" / needed).is_file(), needed
     assert not (site / "tests").exists()

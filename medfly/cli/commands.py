@@ -421,15 +421,56 @@ def _export(
 
 @app.command("app")
 def _app(
+    studies: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="STUDY_FOLDER", help="What the viewer may open, besides uploads; a ZIP, DICOMDIR or file, too."
+        ),
+    ] = None,
     model: Model = "mini",
+    compare: Annotated[
+        list[str] | None, typer.Option("--compare", help="A further model, to be compared with --model; repeatable.")
+    ] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8501,
     address: Annotated[
-        str, typer.Option("--address", help="Others can reach the viewer, which asks for no password, at any but this.")
+        str, typer.Option("--address", help="At any but this, others reach the viewer and see the scans; see --login.")
     ] = "localhost",
+    audit_log: Annotated[
+        Path | None,
+        typer.Option("--audit_log", help="Add what was asked, without patient data, to this file."),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option("--runs", help="A run of `medfly eval`, or a folder of them; needs --data."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The data set's folder of --runs, as `medfly eval` takes it.")
+    ] = None,
+    max_upload_mb: Annotated[
+        int, typer.Option("--max_upload_mb", min=1, help="How large one uploaded file may be, in megabytes.")
+    ] = 500,
+    login: Annotated[
+        Path | None,
+        typer.Option("--login", metavar="SECRETS", help="Ask for a log-in (OpenID Connect); see docs/viewer.md."),
+    ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
 ) -> None:
     """Open the viewer in the browser. Scans stay on this machine."""
     with told():
         from medfly.cli import viewer
 
-        viewer.run(model=model, port=port, address=address, headless=headless)
+        viewer.run(
+            viewer.Serving(
+                tuple(studies or ()),
+                model,
+                tuple(compare or ()),
+                port,
+                address,
+                headless,
+                audit_log,
+                runs,
+                data,
+                max_upload_mb,
+                login,
+            )
+        )

@@ -1,0 +1,150 @@
+"""The panel that asks: questions to begin with, the question box, the answer as it comes, and the answers so far.
+
+It draws, and starts jobs (app/pending.py). What an answer shows on the scan, the page asks of `shown` before it draws
+the canvas. Only the card of an answer that is being made draws itself anew several times a second, so that the rest of
+the page, canvas and all, stays free to be used meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from app import answer_card, answers, pending, regions
+from app.answering import Subject
+from app.answers import Shown, shown, wanted_frame
+from app.failures import plain
+from app.jobs import Job
+from app.opened import Opened
+from app.session import Session, Turn, key
+from app.suggestions import suggestions
+from medfly import wording
+from medfly.display import chosen_window
+from medfly.types import Box, InputError, Level, Scan, VoiLut, Window
+
+__all__ = ["Shown", "panel", "shown", "wanted_frame"]
+
+Texts = Mapping[str, str]
+Drawn = Callable[[Turn], object]
+EVERY = 0.2
+"""Seconds between two looks at an answer that is being made."""
+LONGEST = 2000
+"""Letters of a question."""
+
+
+def panel(
+    opened: Opened,
+    scan: Scan,
+    window: Window | VoiLut | str | None,
+    region: Box | None,
+    texts: Texts,
+    session: Session,
+    *,
+    crop: tuple[Level, int] | None = None,
+    noted: Drawn = lambda turn: None,
+    below: Drawn = lambda turn: None,
+) -> None:
+    """Draw the panel. scan: the frame that is looked at, in this window. region: drawn by the user, source pixels.
+
+    crop: the one clicked last. noted: called with a turn before its answer is drawn. below: draws what stands under it.
+    """
+    if pending.collect(session):
+        st.rerun()  # the scan has been drawn without it
+    st.html(answer_card.STYLE)
+    try:
+        subject = _subject(scan, window, region, texts)
+        _ask(opened.key, subject, texts, session)
+    except InputError as error:  # such as a region of three pixels
+        st.error(plain(str(error)))
+    if message := pending.failed():
+        st.error(plain(message))
+    if (job := pending.job()) is not None:
+        _progress(job, opened.key, texts, session)
+    turn = pending.chosen(session, opened.key)
+    if turn is not None:
+        noted(turn)
+        answers.card(opened.key, turn, texts)
+        below(turn)
+        answers.more(opened.key, turn, scan, texts, crop)
+        answers.others(opened.key, turn, texts, session)
+
+
+def _subject(scan: Scan, window: Window | VoiLut | str | None, region: Box | None, texts: Texts) -> Subject:
+    """What would be asked about. The window is chosen from the whole frame, so that a region is seen as it is shown."""
+    chosen = chosen_window(scan, window if scan.pixels.ndim == 2 else None)
+    if region is None:
+        return Subject(scan, chosen)
+    pixels = regions.whole_pixels(region, scan.size)
+    label = texts["asking.only_region"].format(box=wording.box_line(pixels))
+    if st.checkbox(plain(label), value=True, key=key("asking", "only_region")):
+        return Subject(scan, chosen, pixels)
+    return Subject(scan, chosen)
+
+
+def _ask(series: str, subject: Subject, texts: Texts, session: Session) -> None:
+    """The question box and the suggestions; what is asked begins at once."""
+    busy = pending.job() is not None
+    with st.form(key("asking", "form", series), border=False):
+        question = st.text_input(
+            texts["asking.question"],
+            placeholder=texts["asking.placeholder"],
+            max_chars=LONGEST,
+            key=key("asking", "question", series),
+        )
+        asked = st.form_submit_button(texts["asking.ask"], type="primary", disabled=busy)
+    earlier = _earlier_turns(series, subject, texts, session)
+    st.caption(texts["asking.suggested"])
+    with st.container(horizontal=True, gap="small"):
+        for number, suggested in enumerate(suggestions(subject.scan)):
+            if st.button(plain(suggested), key=key("asking", "suggested", series, number), disabled=busy):
+                question, asked = suggested, True
+    if asked and not busy:
+        pending.ask(session, series, subject, question, earlier)
+
+
+def _earlier_turns(series: str, subject: Subject, texts: Texts, session: Session) -> list[tuple[str, str]]:
+    """The questions and answers that this one follows, if the user wants that: those about the same picture."""
+    turns = [turn for turn in session.turns(series) if _about(turn, subject)]
+    if not turns:
+        return []
+    wanted = st.checkbox(
+        texts["asking.follow_up"], help=texts["asking.follow_up_help"], key=key("asking", "follow_up", series)
+    )
+    return [(turn.answer.question, turn.answer.text) for turn in turns] if wanted else []
+
+
+def _about(turn: Turn, subject: Subject) -> bool:
+    """Whether the model was shown the very same."""
+    return answers.same_frame(turn, subject.scan) and (pending.window_of(turn), turn.region) == (
+        subject.window,
+        subject.region,
+    )
+
+
+@st.fragment(run_every=EVERY)
+def _progress(job: Job, series: str, texts: Texts, session: Session) -> None:
+    """The answer that is being made; when it is done, the whole page is drawn anew, for the scan shows it too."""
+    told, about = job.told, job.about
+    if pending.collect(session):
+        st.rerun()
+    if about.series != series:
+        st.caption(texts["asking.elsewhere"])
+    elif about.kind == "answer":
+        words = told.answer.text if told.answer else told.words
+        strange = told.strange or ()
+        if told.answer:  # how sure it is, is known by now
+            strange = wording.deferral_lines(told.answer)
+        st.html(answer_card.streaming(about.turn.answer.question, strange, words, _status(job, texts)))
+    else:
+        share = told.done / told.total if told.total else 0.0
+        st.progress(min(share, 1.0), text=plain(_status(job, texts)))
+    st.button(texts["asking.cancel"], key=key("asking", "cancel"), on_click=job.cancel)
+
+
+def _status(job: Job, texts: Texts) -> str:
+    """What is being done now, in words."""
+    told = job.told
+    if told.stage == "looking" and told.total:
+        return texts["asking.looking_counted"].format(done=told.done, total=told.total)
+    return texts[f"asking.{told.stage}"].format(before=told.before)

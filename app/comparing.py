@@ -1,0 +1,126 @@
+"""Two windows or two models, one question: both answers side by side, each beside what it looked at.
+
+Both are asked one after the other in a job; between the two the model is free for others. What is compared is in
+app.differences, who is compared in app.sides. Questions and answers stay in the session's memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from app import answer_card, models
+from app.answering import Subject, answer
+from app.differences import difference
+from app.failures import plain, told
+from app.jobs import Job
+from app.models import Kept
+from app.pane import pane
+from app.session import key
+from app.sides import Side, check, controls
+from app.texts import Texts
+from app.waiting import alive, waiting
+from medfly.drawing import OPACITY
+from medfly.types import Answer, Scan, VoiLut, Window
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """What a job is about; beside any other scan, frame or sides its result is not shown."""
+
+    scan: tuple[str, int]
+    sides: tuple[Side, Side]
+
+    def same(self, other: About) -> bool:
+        return self.scan == other.scan and all(map(Side.same, self.sides, other.sides))
+
+
+def panel(
+    series: str,
+    scan: Scan,
+    texts: Texts,
+    *,
+    seen: Window | VoiLut | None = None,
+) -> None:
+    """Draw it for the frame that is open; failures are told there, in one line.
+
+    series: its key, as the canvas and the history have it. seen: the window as it is set in the viewer, None where it
+    is not.
+    """
+    with told(texts):
+        sides = controls(series, scan, seen, texts)
+        if sides is None:
+            st.info(plain(texts["comparing.too_few"]))
+            return
+        about = About((scan.input_hash, scan.frame), sides)
+        place = key("comparing", "job", series)
+        with st.form(key("comparing", "form", series), border=False):
+            question = st.text_input(texts["comparing.question"], key=key("comparing", "question", series))
+            asked = st.form_submit_button(texts["comparing.ask"], type="primary")
+        if asked:
+            check(sides, texts)
+            _start(place, scan, question, about)
+        _show(st.session_state.get(place), series, scan, about, texts)
+
+
+def _start(place: str, scan: Scan, question: str, about: About) -> None:
+    """In the place of one that is still at work."""
+    before: Job | None = st.session_state.get(place)
+    if before is not None:
+        before.cancel()
+    st.session_state[place] = Job(lambda job: both(scan, question, about.sides, job), about=about, alive=alive())
+
+
+def both(scan: Scan, question: str, sides: tuple[Side, Side], job: Job) -> tuple[Answer, Answer]:
+    """The answers with their evidence, the left side's first. Raises InputError, and Cancelled by the job."""
+    found = []
+    for number, side in enumerate(sides):
+        job.tell(stage="loading", done=number, total=len(sides))
+        shared = models.load(side.model)
+        job.tell(stage="waiting")
+        found.append(answer(shared, Subject(scan, side.window), question, (), Kept(), job))
+    return found[0], found[1]
+
+
+def _show(job: Job | None, series: str, scan: Scan, about: About, texts: Texts) -> None:
+    """What there is of it: still at work, failed, or two answers."""
+    if job is None or not about.same(job.about):
+        return
+    if not job.ended:
+        waiting(job, texts, key("comparing", series))
+    elif job.error is not None:
+        st.error(plain(job.error))
+    elif job.result is None:
+        st.caption(texts["comparing.cancelled"])
+    else:
+        _side_by_side(job.result, series, scan, about, texts)
+
+
+def _side_by_side(answers: tuple[Answer, Answer], series: str, scan: Scan, about: About, texts: Texts) -> None:
+    st.html(f"{answer_card.STYLE}{summary(answers, scan, texts)}")
+    opacity = None
+    if st.toggle(texts["comparing.heat"], key=key("comparing", "heat", series)):
+        opacity = OPACITY
+    for number, column in enumerate(st.columns(2)):
+        side, given = about.sides[number], answers[number]
+        own = f"{series} {'right' if number else 'left'}"
+        with column:
+            st.markdown(f"**{plain(side.called)}**")
+            where = key("comparing", "canvas", number, series)
+            pane(scan, given, texts, series=own, key=where, window=side.window, opacity=opacity)
+            st.html(answer_card.html(given, own, texts, spacing=scan.spacing))
+
+
+def summary(answers: tuple[Answer, Answer], scan: Scan, texts: Texts) -> str:
+    """HTML: whether both say the same, and how much of their evidence lies in the same places."""
+    found = difference(*answers, scan.size)
+    line = texts["comparing.same_answer" if found.same else "comparing.other_answer"]
+    where = texts["comparing.not_shared"]
+    if found.shared is not None:
+        where = texts["comparing.shared"].format(share=f"{100 * found.shared:.0f}")
+    return (
+        f'<div class="medfly-card" role="status"><p><b>{"=" if found.same else "≠"} {escape(line)}</b></p>'
+        f'<p class="small">{escape(where)}</p></div>'
+    )

@@ -1,0 +1,153 @@
+"""The page on which scans are read: one or two canvases, and beside them the panel that asks.
+
+It joins the parts and knows nothing of its own: what can be opened is app.studies, what is shown app.canvas, what is
+asked app.asking, what is kept app.audit_panel. A canvas is a fragment: turning through frames runs it alone, and the
+panel reads where it stands when something is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from app import asking, audit_panel, comparing, studies
+from app import texts as tables
+from app.asking import Shown
+from app.canvas import Acted, View, canvas, done
+from app.failures import told
+from app.session import Session, key
+from app.studies import Opened
+from app.texts import Texts
+from medfly.display import preset, presets_for
+from medfly.types import InputError, Scan, Window
+
+WIDTHS = (3, 2)
+"""Of the canvases and of the panel."""
+
+
+def page(texts: Texts, session: Session) -> None:
+    """Draw it; what fails is told where it stands, and the rest goes on."""
+    chosen: Sequence[Opened] = ()
+    with st.sidebar, told(texts):
+        chosen = studies.browser(texts)
+    if not chosen:
+        st.info(texts["frame.nothing_open"])
+        return
+    seen, asked = st.columns(WIDTHS, gap="medium")
+    with seen:
+        for number, (column, opened) in enumerate(zip(st.columns(len(chosen)), chosen, strict=True)):
+            with column, told(texts):
+                _canvas(opened, number, second=number > 0 and opened == chosen[0], texts=texts, session=session)
+    with asked, told(texts):
+        _panel(_active(chosen, texts), chosen, texts, session)
+
+
+def _active(chosen: Sequence[Opened], texts: Texts) -> int:
+    """Of two panes, the one that is asked about."""
+    if len(chosen) == 1:
+        return 0
+    sides = [texts["frame.left"], texts["frame.right"]]
+    picked = st.radio(texts["frame.about"], sides, horizontal=True, key=key("reading", "active"))
+    return sides.index(picked)
+
+
+def _panel(number: int, chosen: Sequence[Opened], texts: Texts, session: Session) -> None:
+    opened = chosen[number]
+    acted = _acted(opened, number)
+    scan = studies.frame(opened, _frame(opened, acted))
+    asking.panel(
+        opened,
+        scan,
+        acted.window or _first_window(scan, number > 0 and opened == chosen[0]),
+        acted.region,
+        texts,
+        session,
+        crop=acted.crop,
+        noted=partial(audit_panel.note, session),
+        below=lambda turn: audit_panel.verdict(session, turn, texts),
+    )
+    with st.expander(texts["comparing.title"]):
+        comparing.panel(opened.key, scan, texts, seen=acted.window)
+
+
+@st.fragment
+def _canvas(opened: Opened, number: int, *, second: bool, texts: Texts, session: Session) -> None:
+    """One pane. second: of two that show the same series, so that it begins with another window."""
+    with told(texts):
+        count, acted = studies.count(opened), _acted(opened, number)
+        images, missing = _images(opened, acted.need)
+        shown = asking.shown(session, opened.key)
+        going = asking.wanted_frame(opened.key)
+        frame = _frame(opened, acted) if going is None else going
+        scan = studies.frame(opened, frame)
+        view = View(
+            series=opened.key,
+            frames=count,
+            frame=frame,
+            images=images,
+            missing=missing,
+            window=_first_window(scan, second),
+            presets=[(name, preset(name)) for name in presets_for(scan)],
+            region=acted.region,
+            texts=tables.part(texts, "canvas"),
+            **_evidence(shown),
+        )
+        after = canvas(view, key=_key(number))
+        _tell(after, number)
+
+
+def _evidence(shown: Shown | None) -> dict:
+    """An answer's part of the view."""
+    if shown is None:
+        return {}
+    return {
+        "crops": shown.crops,
+        "grid": shown.grid,
+        "heat": shown.heat,
+        "opacity": shown.opacity,
+        "evidence_frame": shown.turn.frame,
+        "focus": shown.focus,
+    }
+
+
+def _images(opened: Opened, need: Sequence[int]) -> tuple[dict[int, Scan], list[int]]:
+    """The frames asked for, and those of them that cannot be opened; a series of one says why."""
+    images: dict[int, Scan] = {}
+    missing: list[int] = []
+    for frame in need:
+        try:
+            images[frame] = studies.frame(opened, frame)
+        except InputError as error:
+            missing.append(frame)
+            st.warning(str(error))
+    return images, missing
+
+
+def _first_window(scan: Scan, second: bool) -> Window | None:
+    """None for the scan's own; beside the same series a preset, where there is one."""
+    names = presets_for(scan) if second else ()
+    return preset(names[0]) if names else None
+
+
+def _tell(acted: Acted, number: int) -> None:
+    """The panel draws what a region or a crop is for, so it must know of a new one at once."""
+    name, now = key("reading", "acted", number), (acted.region, acted.crop)
+    before = st.session_state.get(name, (None, None))
+    st.session_state[name] = now
+    if now != before:
+        st.rerun()
+
+
+def _acted(opened: Opened, number: int) -> Acted:
+    return done(_key(number), opened.key, studies.count(opened))
+
+
+def _frame(opened: Opened, acted: Acted) -> int:
+    """The frame looked at; to begin with the middle one."""
+    return studies.count(opened) // 2 if acted.frame is None else acted.frame
+
+
+def _key(number: int) -> str:
+    return key("canvas", number)

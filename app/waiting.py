@@ -1,0 +1,45 @@
+"""What a page shows of a Job while it waits for it: a bar or a line, and a button that cancels it.
+
+This module knows neither models nor questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+
+import streamlit as st
+from streamlit.runtime import get_instance
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from app.jobs import Job
+from app.texts import Texts
+
+EVERY = 0.4
+"""Seconds between two looks."""
+
+
+@st.fragment(run_every=EVERY)
+def waiting(job: Job, texts: Texts, key: str) -> None:
+    """Looks at the job again and again; when it has ended, the whole page is drawn anew.
+
+    A job of several parts counts them by done, from 0, and total.
+    """
+    if job.ended:
+        st.rerun()
+    told = job.told
+    line = texts[f"comparing.{told.stage}"].format(count=told.before)
+    if told.total:
+        line = texts["comparing.working"].format(stage=line.rstrip(" …") + " …", side=told.done + 1)
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.html(f'<div role="status">{escape(line)}</div>')
+    if right.button(texts["comparing.cancel"], key=f"{key}-cancel"):
+        job.cancel()
+        st.rerun()
+
+
+def alive() -> Callable[[], bool]:
+    """Whether this page is still there, to be asked from any thread. A reloaded page is another one."""
+    context = get_script_run_ctx()
+    return (lambda: True) if context is None else partial(get_instance().is_active_session, context.session_id)
