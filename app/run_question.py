@@ -78,7 +78,8 @@ def _words(run: Run, state: State, outcome: Outcome, rule: Rule, texts: Texts) -
     if outcome != "unscored":
         expected = texts["runs.expected_line"].format(answer=sample.answer)
     judged = texts["runs.judged"].format(outcome=texts[f"runs.{outcome}"], rule=rule.title)
-    lines = [sample.called, judged]
+    called = sample.called.removeprefix("question ")  # a hospital's go by their row
+    lines = [f"{texts['runs.number']} {called}", judged]
     put = run.asked(state.number)
     if put != sample.question.strip():
         lines.append(texts["runs.put"].format(question=" ".join(put.split())))

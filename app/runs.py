@@ -159,7 +159,7 @@ def _numbers(run: Run, found: Sequence[Outcome], left: Sequence[bool] | None, te
         format_func=lambda outcome: texts[f"runs.{outcome}"],
         key=key("runs", "outcome"),
     )
-    names = {f"{title}: {label} ({count:,})": (title, label) for title, label, count in counted(run)}
+    names = {f"{title}: {label} ({count})": (title, label) for title, label, count in counted(run)}
     groups = two.multiselect(
         texts["runs.subgroups"],
         list(names),
@@ -188,7 +188,7 @@ def _deferral(texts: Texts) -> bool | None:
 
 def _summary(run: Run, numbers: Sequence[int], found: Sequence[Outcome], texts: Texts) -> None:
     count = Counter(found[number] for number in numbers)
-    each = [f"{count[outcome]:,} {texts[f'runs.{outcome}']}" for outcome in OUTCOMES if count[outcome]]
+    each = [f"{count[outcome]} {texts[f'runs.{outcome}']}" for outcome in OUTCOMES if count[outcome]]
     line = texts["runs.shown"].format(shown=len(numbers), all=len(run.results), outcomes=", ".join(each) or "–")
     st.markdown(plain(line))
 

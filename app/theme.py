@@ -17,7 +17,7 @@ LINE: Colour = (110, 118, 129)
 LINK: Colour = (158, 203, 255)
 FOCUS: Colour = (255, 255, 255)
 """The ring around what the keyboard is on; a yellow one would look like the level "medium" to many."""
-LEVELS: Mapping[str, Colour] = LEVEL_COLOURS
+LEVELS: Mapping[str, Colour] = {**LEVEL_COLOURS}
 BANNER_HEIGHT = "2.2rem"
 
 

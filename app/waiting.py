@@ -29,7 +29,8 @@ def waiting(job: Job, texts: Texts, key: str) -> None:
     if job.ended:
         st.rerun()
     told = job.told
-    line = texts[f"comparing.{told.stage}"].format(count=told.before)
+    stage = "reading" if told.stage == "waiting" and not told.before else told.stage
+    line = texts[f"comparing.{stage}"].format(count=told.before)
     if told.total:
         line = texts["comparing.working"].format(stage=line.rstrip(" …") + " …", side=told.done + 1)
     left, right = st.columns([4, 1], vertical_alignment="center")

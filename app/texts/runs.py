@@ -16,13 +16,13 @@ TEXTS: dict[str, Said] = {
     ),
     "run": Said("Run", "Lauf"),
     "about": Said(
-        "{task} {split} · model {model} {hash} · {count:,} questions",
-        "{task} {split} · Modell {model} {hash} · {count:,} Fragen",
+        "{task} {split} · model {model} {hash} · {count} questions",
+        "{task} {split} · Modell {model} {hash} · {count} Fragen",
     ),
     "gone": Said(
-        "{count:,} of {all:,} images are gone from the data folder; their questions are shown without them. "
+        "{count} of {all} images are gone from the data folder; their questions are shown without them. "
         "Whether the others are the run's own could not be checked.",
-        "{count:,} von {all:,} Bildern fehlen im Datenordner; ihre Fragen werden ohne sie gezeigt. "
+        "{count} von {all} Bildern fehlen im Datenordner; ihre Fragen werden ohne sie gezeigt. "
         "Ob die übrigen die des Laufs sind, ließ sich nicht prüfen.",
     ),
     "rule": Said("Right by", "Richtig nach"),
@@ -65,7 +65,7 @@ TEXTS: dict[str, Said] = {
         "The run is of model {run}, the viewer has {own}; expected the same: start it with --model {name}",
         "Der Lauf ist von Modell {run}, der Betrachter hat {own}; erwartet wird dasselbe: mit --model {name} starten",
     ),
-    "shown": Said("{shown:,} of {all:,} questions: {outcomes}", "{shown:,} von {all:,} Fragen: {outcomes}"),
+    "shown": Said("{shown} of {all} questions: {outcomes}", "{shown} von {all} Fragen: {outcomes}"),
     "nothing": Said("No question fits; choose less.", "Keine Frage passt; weniger auswählen."),
     "number": Said("Question", "Frage"),
     "question": Said("Words", "Wortlaut"),
@@ -77,7 +77,7 @@ TEXTS: dict[str, Said] = {
     ),
     "previous": Said("← Previous", "← Vorige"),
     "next": Said("Next →", "Nächste →"),
-    "place": Said("{place:,} of {all:,}", "{place:,} von {all:,}"),
+    "place": Said("{place} of {all}", "{place} von {all}"),
     "expected_line": Said("expected: {answer}", "erwartet: {answer}"),
     "no_expected": Said("the data set names no expected answer", "der Datensatz nennt keine erwartete Antwort"),
     "judged": Said("{outcome} by {rule}", "{outcome} nach {rule}"),
@@ -97,8 +97,8 @@ TEXTS: dict[str, Said] = {
     "take_back": Said("Take it back", "Zurücknehmen"),
     "is_corrected": Said("corrected: {answer}", "berichtigt: {answer}"),
     "corrections": Said(
-        "{count:,} corrected. They are kept until this page is closed, and change no score.",
-        "{count:,} berichtigt. Sie bleiben, bis diese Seite geschlossen wird, und ändern keine Bewertung.",
+        "{count} corrected. They are kept until this page is closed, and change no score.",
+        "{count} berichtigt. Sie bleiben, bis diese Seite geschlossen wird, und ändern keine Bewertung.",
     ),
     "export": Said("Corrections as JSON lines", "Berichtigungen als JSON-Zeilen"),
     "export_help": Said(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 WINDOW = re.compile(r"Window (?P<width>[\d.,−-]+) / level (?P<level>[\d.,−-]+)")
-SERIES, SINGLE = (re.compile(r"\b12 images\b"), 12), (re.compile(r"\b1 image\b"), 1)
+SERIES, SINGLE = (re.compile(r"(?<!\d)12 images"), 12), (re.compile(r"(?<!\d)1 image(?!s)"), 1)
 """Of the first patient of studies.py: what a series' row says in the sidebar, and how many frames it has."""
 
 
