@@ -20,7 +20,7 @@ from rich.text import Text
 
 import medfly
 from app.report import Section, write_report
-from app.samples import SAMPLES, SampleScan
+from app.studies.samples import SAMPLES, SampleScan
 from data_adapters import read
 from medfly.drawing import answer_figure, check_picture_path, save, shown_regions
 from medfly.types import Box, InputError

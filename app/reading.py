@@ -1,7 +1,7 @@
 """The page on which scans are read: one or two canvases, and beside them the panel that asks.
 
 It joins the parts and knows nothing of its own: what can be opened is app.studies, what is shown app.canvas, what is
-asked app.asking, what is kept app.audit_panel. A canvas is a fragment: turning through frames runs it alone, and the
+asked app.asking, what is kept app.record. A canvas is a fragment: turning through frames runs it alone, and the
 panel reads where it stands when something is asked.
 """
 
@@ -12,11 +12,12 @@ from functools import partial
 
 import streamlit as st
 
-from app import asking, audit_panel, comparing, studies
+from app import asking, comparing, studies
 from app import texts as tables
 from app.asking import Shown
 from app.canvas import Acted, View, canvas, done
 from app.failures import told
+from app.record import audit_panel
 from app.session import Session, key
 from app.studies import Opened
 from app.texts import Texts

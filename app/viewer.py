@@ -1,7 +1,7 @@
 """The viewer: Streamlit's entry, started by `medfly app`. The frame around all pages: banner, language, log-in, pages.
 
 It shows and never computes: pictures come from medfly.display and medfly.drawing, answers from the engine. What is
-read and asked lives in the session's memory; nothing is logged but what the audit log keeps (app.audit).
+read and asked lives in the session's memory; nothing is logged but what the audit log keeps (app.record.audit).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from functools import partial
 
 import streamlit as st
 
-from app import audit_panel, login, models, reading, runs, session, theme
+from app import login, models, reading, runs, session, theme
 from app.failures import told
+from app.record import audit_panel
 from app.session import Session
 from app.texts import LANGUAGES, Texts, table
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from app.library import Found, Listing
+from app.studies.library import Found, Listing
 
 SECRET = "Doe^Jane"
 

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from app.answer_card import STYLE, html, streaming
-from app.answering import Check
+from app.asking.answer_card import STYLE, html, streaming
+from app.asking.answering import Check
 from app.texts import table
 from app.theme import contrast
 from medfly.drawing import LEVEL_COLOURS, shown_regions

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 import medfly
-from app import answering
-from app.answering import Subject, check, varied, without
+from app.asking import answering
+from app.asking.answering import Subject, check, varied, without
 from app.jobs import Job, Told
 from app.models import Kept, Shared
 from medfly.display import chosen_window

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import answering, pending
+from app.asking import answering, pending
 from app.session import SESSION, Session
 from medfly.wording import CAVEAT
 
@@ -22,7 +22,7 @@ def script() -> None:
     import streamlit as st
 
     from app import asking, session
-    from app.opened import samples
+    from app.studies.opened import samples
     from app.texts import table
 
     state = st.session_state

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import app
-from app import audit
+from app.record import audit
 from medfly.types import InputError
 
 from .made_turns import HASH, NAME, answer, provenance, session, turn
@@ -168,7 +168,7 @@ def test_places_that_cannot_hold_a_log(tmp_path) -> None:
 
 
 OPENING = """
-import sys; from pathlib import Path; from app import audit
+import sys; from pathlib import Path; from app.record import audit
 print("ready", flush=True); sys.stdin.readline()
 audit.open_log(Path(sys.argv[1])).exported("5e55", 1, "pdf", b"")
 """

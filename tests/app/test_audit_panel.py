@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import audit, audit_panel, comments, texts
+from app import texts
+from app.record import audit, audit_panel, comments
 from app.session import SESSION, Session, Verdict
 
 from .made_turns import NAME, answer, session, turn
@@ -18,7 +19,8 @@ TEXTS = texts.table("en")
 
 
 def page() -> None:
-    from app import audit_panel, session, texts
+    from app import session, texts
+    from app.record import audit_panel
 
     now = session.current()
     for _, one in list(now.every()):

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import choice, library, uploading
-from app.folders import Places
-from app.library import Found, Library, Listing
-from app.opened import Opened, opened_of
 from app.session import key
+from app.studies import choice, library, uploading
+from app.studies.folders import Places
+from app.studies.library import Found, Library, Listing
+from app.studies.opened import Opened, opened_of
+from app.studies.uploads import LOOSE
 from app.texts import table
-from app.uploads import LOOSE
 from data_adapters import catalogue
 
 from .made_studies import SECRET, series

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import app
-from app import chain
-from app.chain import LONGEST, START, Tip, append, begin, check, parse_tip, tail
+from app.record import chain
+from app.record.chain import LONGEST, START, Tip, append, begin, check, parse_tip, tail
 from medfly.types import InputError
 
 LINES = 7
@@ -189,7 +189,7 @@ def test_tips_as_text(text) -> None:
 
 
 APPENDING = """
-import sys; from pathlib import Path; from app.chain import append
+import sys; from pathlib import Path; from app.record.chain import append
 print("ready", flush=True); sys.stdin.readline()
 for number in range(int(sys.argv[2])): append(Path(sys.argv[1]), {"who": sys.argv[3], "value": number})
 """
@@ -245,7 +245,7 @@ def test_a_killed_process_leaves_a_whole_log_that_goes_on(tmp_path) -> None:
 
 FULL = """
 import resource, signal, sys; from pathlib import Path
-from app.chain import append; from medfly.types import InputError
+from app.record.chain import append; from medfly.types import InputError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 path = Path(sys.argv[1])
@@ -266,7 +266,7 @@ def test_a_full_disk_leaves_the_log_as_it_was(tmp_path) -> None:
 
 
 HOLDING = """
-import sys; from pathlib import Path; from app.chain import locked
+import sys; from pathlib import Path; from app.record.chain import locked
 with locked(Path(sys.argv[1])): print("ready", flush=True); sys.stdin.readline()
 """
 

@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import medfly
+from app.comparing.sides import CUSTOM, OWN, SEEN, Side, models_given, window_of, windows_of
 from app.pane import strength
-from app.samples import SAMPLES
-from app.sides import CUSTOM, OWN, SEEN, Side, models_given, window_of, windows_of
+from app.studies.samples import SAMPLES
 from app.texts import table
 from data_adapters import read
 from medfly.display import PRESETS, preset
@@ -98,7 +98,7 @@ def test_the_map_is_as_the_drawing_colours_it() -> None:
 
 def script(number: int) -> None:
     from app import comparing
-    from app.samples import SAMPLES
+    from app.studies.samples import SAMPLES
     from app.texts import table
     from data_adapters import read
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.corrections import LONGEST, Correction, correct, to_lines
-from app.run_folder import Run, open_run
+from app.runs.corrections import LONGEST, Correction, correct, to_lines
+from app.runs.folder import Run, open_run
 from medfly.types import InputError
 
 from .made_runs import make_run

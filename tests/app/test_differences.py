@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.differences import difference, shared_evidence
+from app.comparing.differences import difference, shared_evidence
 from medfly.geometry import Pyramid
 from medfly.types import Answer, Evidence, Region
 

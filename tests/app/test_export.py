@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import export
-from app.chain import Tip
+from app.record import export
+from app.record.chain import Tip
 from app.session import Session
 from medfly.drawing import BACKGROUND, WARNING
 from medfly.html import picture_tag

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import data_adapters
-from app.folders import LEADS_OUT, Places, catalogue_of
-from app.folders import given as given_at_start
-from app.opened import Opened, opened_of
+from app.studies.folders import LEADS_OUT, Places, catalogue_of
+from app.studies.folders import given as given_at_start
+from app.studies.opened import Opened, opened_of
 from medfly.types import InputError, Volume
 
 from .made_studies import SECRET, series

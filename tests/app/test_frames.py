@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydicom.data import get_testdata_file
 
-from app.bounded import Bounded
-from app.folders import Places
-from app.frames import Frames, scan_bytes
-from app.library import Found, Listing
-from app.opened import Opened
-from app.thumbnails import NONE, Thumbnails, thumbnail
+from app.studies.bounded import Bounded
+from app.studies.folders import Places
+from app.studies.frames import Frames, scan_bytes
+from app.studies.library import Found, Listing
+from app.studies.opened import Opened
+from app.studies.thumbnails import NONE, Thumbnails, thumbnail
 from data_adapters import read
 from medfly.types import InputError, Scan
 

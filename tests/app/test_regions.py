@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.regions import LEAST, cut, heat, mapped, whole_pixels
+from app.asking.regions import LEAST, cut, heat, mapped, whole_pixels
 from medfly.geometry import Pyramid, patient_point, sources
 from medfly.types import Answer, Evidence, InputError, Region, Scan, Tile
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from app import demo, report
-from app.samples import SAMPLES
+from app.studies.samples import SAMPLES
 from data_adapters import read
 from medfly import html
 from medfly.types import Answer, Evidence, InputError, Region, Scan, Trust, Variation

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.run_folder import (
+from app.runs.folder import (
     ORDERS,
     OUTCOMES,
     RIGHT,

@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import medfly
-from app.run_folder import open_run
-from app.run_state import State
+from app.runs.folder import open_run
+from app.runs.state import State
 from app.texts import LANGUAGES, table
 
 from .made_runs import SAID, make_run

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import medfly
-from app.suggestions import KINDS, OF_ANY, OF_KIND, OF_PART, PARTS, suggestions
+from app.asking.suggestions import KINDS, OF_ANY, OF_KIND, OF_PART, PARTS, suggestions
 from medfly.trust import Calibration
 from medfly.types import Scan
 

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import frames, server_folder, thumbnails
-from app.uploads import LOOSE, Limits, Upload, Uploads
+from app.studies import frames, server_folder, thumbnails
+from app.studies.uploads import LOOSE, Limits, Upload, Uploads
 from medfly.types import InputError
 
 from .made_studies import SECRET, series, waited
@@ -164,7 +164,7 @@ def test_a_lost_connection_may_come_back() -> None:
 
 SERVER = """
 import sys, tempfile, time
-from app import server_folder
+from app.studies import server_folder
 tempfile.tempdir = sys.argv[1]
 (server_folder.new() / "scan").write_bytes(b"x")
 print("ready", flush=True)

@@ -171,7 +171,7 @@ def test_verdict_export_and_audit_log(viewer, tab, study_folder: Path, tmp_path:
     assert '"agree"' in kept
     for hidden in (PATIENT, MODALITY, "modality is used", "head.dcm"):
         assert hidden not in kept
-    from app.audit import check
+    from app.record.audit import check
 
     assert check(log) is None or not check(log)
 

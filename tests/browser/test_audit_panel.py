@@ -15,7 +15,8 @@ from .server import Server
 SOURCE = """
 from datetime import UTC, datetime
 import numpy as np, streamlit as st
-from app import audit_panel, session, texts, theme
+from app import session, texts, theme
+from app.record import audit_panel
 from medfly.types import Answer, Evidence, Region
 
 st.set_page_config(page_title="MedFly", layout="wide")

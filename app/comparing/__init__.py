@@ -1,7 +1,7 @@
 """Two windows or two models, one question: both answers side by side, each beside what it looked at.
 
 Both are asked one after the other in a job; between the two the model is free for others. What is compared is in
-app.differences, who is compared in app.sides. Questions and answers stay in the session's memory.
+app.comparing.differences, who is compared in app.comparing.sides. Questions and answers stay in the session's memory.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from html import escape
 
 import streamlit as st
 
-from app import answer_card, models
-from app.answering import Subject, answer
-from app.differences import difference
+from app import models
+from app.asking import answer_card
+from app.asking.answering import Subject, answer
+from app.comparing.differences import difference
+from app.comparing.sides import Side, check, controls
 from app.failures import plain, told
 from app.jobs import Job
 from app.models import Kept
 from app.pane import pane
 from app.session import key
-from app.sides import Side, check, controls
 from app.texts import Texts
 from app.waiting import alive, waiting
 from medfly.drawing import OPACITY

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.folders import Places
-from app.samples import SAMPLES
+from app.studies.folders import Places
+from app.studies.samples import SAMPLES
 from data_adapters.catalogue import Catalogue, Series
 from data_adapters.files import FileScan, Kind
 from medfly.types import Scan, Volume

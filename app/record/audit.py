@@ -4,12 +4,12 @@ Questions and answers stand in it as keyed hashes only: few words are easily gue
 beside the log, in NAME.key, and who is given the log alone learns nothing from it. With both one can show that a
 question was this one. Numbers, hashes, dates and the names of models and programs are all that is written; what could
 be free text, such as a window's source or a reason for deferral, is left out. Remarks of readers are kept by
-app/comments.py.
+app/record/comments.py.
 
-app/chain.py makes the lines a chain and says what that proves: order and completeness up to the last line that is
+chain.py makes the lines a chain and says what that proves: order and completeness up to the last line that is
 there, and no more. This module knows no Streamlit.
 
-    python -m app.audit LOG [LINE:HASH …]    # is it whole, and does it hold the lines whose hashes exports state?
+    python -m app.record.audit LOG [LINE:HASH …]    # is it whole, and does it hold the lines that exports state?
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from app.chain import PRIVATE, Tip, append, begin, check, locked, parse_tip, tail
+from app.record.chain import PRIVATE, Tip, append, begin, check, locked, parse_tip, tail
 from app.session import Session, Turn, Verdict
 from medfly.types import InputError
 from medfly.writing import whole
@@ -244,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if not given:
-            raise InputError("no log was given: python -m app.audit LOG [LINE:HASH …]")
+            raise InputError("no log was given: python -m app.record.audit LOG [LINE:HASH …]")
         checked = check(Path(given[0]), [parse_tip(text) for text in given[1:]])
     except InputError as error:
         print(f"medfly: {error}", file=sys.stderr)

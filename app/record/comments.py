@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.chain import grow, locked
+from app.record.chain import grow, locked
 from medfly.types import InputError
 
 LONGEST = 4000

@@ -1,6 +1,6 @@
 """The answers of a series: the one that is on the scan as a card, what can be asked of it, and the others below.
 
-`shown` tells the page what belongs on the scan. It draws, and starts jobs (app/pending.py); it computes nothing.
+`shown` tells the page what belongs on the scan. It draws, and starts jobs (app/asking/pending.py); it computes nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import cast
 import numpy as np
 import streamlit as st
 
-from app import answer_card, pending, regions
-from app.answering import Subject
+from app.asking import answer_card, pending, regions
+from app.asking.answering import Subject
 from app.session import Session, Turn, key
 from medfly import drawing, wording
 from medfly.geometry import Crop

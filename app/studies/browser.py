@@ -13,13 +13,13 @@ from itertools import groupby
 
 import streamlit as st
 
-from app import choice, folders, library, thumbnails, uploading
-from app.choice import Source
 from app.failures import plain
-from app.folders import Places
-from app.library import Found, Listing
-from app.opened import Opened, samples
 from app.session import key
+from app.studies import choice, folders, library, thumbnails, uploading
+from app.studies.choice import Source
+from app.studies.folders import Places
+from app.studies.library import Found, Listing
+from app.studies.opened import Opened, samples
 from app.texts import Texts
 
 KEYS = {side: key("studies", side) for side in choice.SIDES}

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from app import frames, server_folder, thumbnails
-from app.folders import Places
-from app.library import Listing
+from app.studies import frames, server_folder, thumbnails
+from app.studies.folders import Places
+from app.studies.library import Listing
 from data_adapters.archive import looks_like_zip
 from data_adapters.refusal import refusal, refusing
 

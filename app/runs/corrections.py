@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.run_folder import Run
+from app.runs.folder import Run
 from medfly.types import InputError
 
 LONGEST = 1000

@@ -10,15 +10,16 @@ from html import escape
 
 import streamlit as st
 
-from app import answer_card, models
-from app.answering import Subject, answer
-from app.corrections import correct
+from app import models
+from app.asking import answer_card
+from app.asking.answering import Subject, answer
+from app.runs.corrections import correct
 from app.failures import plain, told
 from app.jobs import Job
 from app.models import Kept
 from app.pane import pane
-from app.run_folder import Outcome, Run
-from app.run_state import State, same_model
+from app.runs.folder import Outcome, Run
+from app.runs.state import State, same_model
 from app.session import key
 from app.texts import Texts
 from app.waiting import alive, waiting

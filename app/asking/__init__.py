@@ -1,6 +1,6 @@
 """The panel that asks: questions to begin with, the question box, the answer as it comes, and the answers so far.
 
-It draws, and starts jobs (app/pending.py). What an answer shows on the scan, the page asks of `shown` before it draws
+It draws, and starts jobs (pending.py). What an answer shows on the scan, the page asks of `shown` before it draws
 the canvas. Only the card of an answer that is being made draws itself anew several times a second, so that the rest of
 the page, canvas and all, stays free to be used meanwhile.
 """
@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from app import answer_card, answers, pending, regions
-from app.answering import Subject
-from app.answers import Shown, shown, wanted_frame
+from app.asking import answer_card, answers, pending, regions
+from app.asking.answering import Subject
+from app.asking.answers import Shown, shown, wanted_frame
+from app.asking.suggestions import suggestions
 from app.failures import plain
 from app.jobs import Job
-from app.opened import Opened
 from app.session import Session, Turn, key
-from app.suggestions import suggestions
+from app.studies.opened import Opened
 from medfly import wording
 from medfly.display import chosen_window
 from medfly.types import Box, InputError, Level, Scan, VoiLut, Window

@@ -6,8 +6,8 @@ its session's own keys and goes with the session. It shows nothing and knows no 
 
 from __future__ import annotations
 
-from app.bounded import Bounded
-from app.opened import Opened
+from app.studies.bounded import Bounded
+from app.studies.opened import Opened
 from data_adapters.refusal import refusal
 from medfly.types import Scan, Volume
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from app.answering import Check
+from app.asking.answering import Check
 from medfly import wording
 from medfly.drawing import LEVEL_COLOURS, shown_regions
 from medfly.geometry import size_in_mm

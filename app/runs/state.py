@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.corrections import Correction
+from app.runs.corrections import Correction
 from app.jobs import Job
-from app.run_folder import Run
+from app.runs.folder import Run
 from app.session import key
 from app.texts import Texts
 from medfly.types import Answer, InputError

@@ -9,9 +9,9 @@ Each raises InputError for what is damaged, gone or outside the folders that wer
 
 from __future__ import annotations
 
-from app import frames
-from app.browser import browser
-from app.opened import Opened
+from app.studies import frames
+from app.studies.browser import browser
+from app.studies.opened import Opened
 from medfly.types import Scan, Volume
 
 __all__ = ["Opened", "browser", "count", "frame", "whole"]

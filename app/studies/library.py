@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.folders import Places, catalogue_of
-from app.opened import EVERYBODY, Opened, opened_of
+from app.studies.folders import Places, catalogue_of
+from app.studies.opened import EVERYBODY, Opened, opened_of
 from medfly.types import InputError
 
 

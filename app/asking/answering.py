@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from app import regions
+from app.asking import regions
 from app.jobs import Job
 from app.models import Hold, Kept, Shared
 from medfly import wording

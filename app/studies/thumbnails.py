@@ -13,8 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from PIL import Image
 
-from app.bounded import Bounded
-from app.opened import Opened
+from app.studies.bounded import Bounded
+from app.studies.opened import Opened
 from medfly.types import InputError, Scan
 
 SIDE = 96  # pixels

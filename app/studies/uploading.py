@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.choice import size_text
 from app.failures import plain
 from app.session import key
+from app.studies.choice import size_text
+from app.studies.uploads import Limits, Upload, Uploads
 from app.texts import Texts
-from app.uploads import Limits, Upload, Uploads
 from medfly.types import InputError
 
 HELD, TURN, PROBLEM = key("studies", "uploads"), key("studies", "turn"), key("studies", "problem")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.library import Found
-from app.opened import Opened
+from app.studies.library import Found
+from app.studies.opened import Opened
 from app.texts import Texts
 
 Panes = Literal["one", "series", "windows"]

@@ -3,7 +3,7 @@
 All three say that they are for research use only, number the scans in the order in which they were first asked about,
 and hold nothing but the turns and the session's random id: no file names, no folders, and no remarks of readers, which
 may name a patient. What a reader typed as a question is in them as it was typed. Where there is an audit log, they
-state its last line, so that lines that are later cut off from it are missed (app/chain.py).
+state its last line, so that lines that are later cut off from it are missed (app/record/chain.py).
 
 The PDF is made of pictures, one answer a page; they are JPEG at quality 95, and the PDF says so. The HTML page and the
 JSON lines lose nothing. This module knows no Streamlit and no model.
@@ -23,7 +23,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 import medfly
-from app.chain import Tip
+from app.record.chain import Tip
 from app.session import Session, Turn
 from medfly import wording
 from medfly.drawing import BACKGROUND, MUTED, TEXT, WARNING, Colour, answer_figure, legible, wrapped

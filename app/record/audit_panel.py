@@ -1,6 +1,6 @@
 """Below an answer: agree, disagree, comment; below a session: its export. Here the viewer meets its audit log.
 
-All is drawn from the Session that is handed in, and written through app/audit.py, app/comments.py and app/export.py.
+All is drawn from the Session that is handed in, and written through audit.py, comments.py and export.py beside it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import comments, export
-from app.audit import VARIABLE, Format, Log, open_log
 from app.failures import plain
+from app.record import comments, export
+from app.record.audit import VARIABLE, Format, Log, open_log
 from app.session import Session, Turn, Verdict, key
 from medfly.types import InputError
 

@@ -1,7 +1,7 @@
 """The page that browses a run of `medfly eval`: filter its questions, open one, correct an answer, export corrections.
 
-The run is read once for all sessions (app.run_folder), and only from the folders that were given at start. What a
-session filters, opens and corrects is its own. One question is drawn by app.run_question.
+The run is read once for all sessions (app.runs.folder), and only from the folders that were given at start. What a
+session filters, opens and corrects is its own. One question is drawn by app.runs.question.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pandas as pd
 import streamlit as st
 
 from app import models
-from app.corrections import to_lines
+from app.runs.corrections import to_lines
 from app.failures import plain, told
-from app.run_folder import (
+from app.runs.folder import (
     ORDERS,
     OUTCOMES,
     Filter,
@@ -33,8 +33,8 @@ from app.run_folder import (
     pictures_gone,
     runs_in,
 )
-from app.run_question import question
-from app.run_state import State, current, same_model
+from app.runs.question import question
+from app.runs.state import State, current, same_model
 from app.session import key
 from app.texts import Texts
 from benchmarks.protocols import RULES, exact

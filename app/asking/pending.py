@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import streamlit as st
 
-from app import answering, models
-from app.answering import Check, Subject
+from app import models
+from app.asking import answering
+from app.asking.answering import Check, Subject
 from app.jobs import Job
 from app.models import Kept
 from app.session import Session, Turn, key, new_id, now
