@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from data_adapters.archive import looks_like_zip
-from data_adapters.dicom.header import looks_like_dicom
+from data_adapters.dicom.header import is_dicomdir, looks_like_dicom
 from data_adapters.files import FileScan, Kind, kind_of
-from data_adapters.listing import Progress, is_dicomdir, listing
+from data_adapters.listing import Progress, listing
+from data_adapters.places import Places
 from data_adapters.refusal import refusal
 from data_adapters.series import SliceSeries, arrange, open_series, patient_of
 from data_adapters.slice_header import SliceHeader, read_slice_header
@@ -130,21 +131,24 @@ class Catalogue:
         return "\n".join([*lines, *(f"passed over: {count} × {reason}" for reason, count in self.skipped.items())])
 
 
-def catalogue(path: str | Path, *, progress: Progress | None = None) -> Catalogue:
+def catalogue(path: str | Path, *, progress: Progress | None = None, places: Places | None = None) -> Catalogue:
     """List what is in a folder (with its folders), a ZIP archive, a DICOMDIR or a single file.
 
     progress: called often with (files done, files in all); the second is None while they are being found. What it
         raises ends the catalogue, as Ctrl-C does.
+    places: what may be opened; links that lead elsewhere are passed over. By default they are followed.
     Raises InputError for what is missing, or for an archive that is damaged as a whole, encrypted or over the limits;
     a damaged file in it is counted, and the next one goes on.
     """
     progress = progress or (lambda done, total: None)
-    files, skipped = listing(path, progress)
+    files, skipped = listing(path, progress, places)
     headers: list[SliceHeader] = []
     others: list[tuple[Kind, FileScan]] = []
     for done, file in enumerate(files):
         progress(done, len(files))
         try:
+            if places is not None:
+                places.check(file)
             found = _look(file)
         except InputError as problem:
             # Up to "expected" refusals are fixed words and numbers, see refusal.py.

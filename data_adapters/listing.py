@@ -14,11 +14,11 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from data_adapters import archive
-from data_adapters.dicom.header import parse, quiet
+from data_adapters.dicom.header import is_dicomdir, parse, quiet
 from data_adapters.files import FileScan, file_bytes
+from data_adapters.places import LEADS_OUT, Places
 from data_adapters.refusal import refusing
 
-MEDIA_DIRECTORY = b"1.2.840.10008.1.3.10"  # SOP class of a DICOMDIR (PS3.4 I.4)
 HIDDEN = "hidden file or folder"
 OUTSIDE, MISSING = "DICOMDIR names a file outside its folder", "DICOMDIR names a file that is missing"
 Progress = Callable[[int, int | None], None]
@@ -32,20 +32,25 @@ def is_collection(path: str | Path) -> bool:
     return archive.looks_like_zip(head) or is_dicomdir(head)
 
 
-def is_dicomdir(head: bytes) -> bool:
-    """By its SOP class, which stands at the beginning of the file meta information (PS3.10 7.1)."""
-    return head[128:132] == b"DICM" and MEDIA_DIRECTORY in head[132:512]
-
-
-def listing(path: str | Path, progress: Progress) -> tuple[list[FileScan], Counter[str]]:
+def listing(path: str | Path, progress: Progress, places: Places | None = None) -> tuple[list[FileScan], Counter[str]]:
     """The files in the order of their names, and reason → how many were passed over.
 
     path: of a folder, an archive, a DICOMDIR or any other single file.
     progress: called with the number of files found, and None while the total is unknown.
+    places: where links may lead; anywhere by default.
     Raises InputError for what is missing or damaged as a whole.
     """
     if Path(path).is_dir():
-        return _walk(Path(path), progress)
+        return _walk(Path(path), progress, places)
+    found, skipped = _named(path)
+    if places is None:
+        return found, skipped
+    inside = [file for file in found if places.hold(file.path)]
+    return inside, +(skipped + Counter({LEADS_OUT: len(found) - len(inside)}))
+
+
+def _named(path: str | Path) -> tuple[list[FileScan], Counter[str]]:
+    """What a file names, or itself."""
     head = FileScan(path).head()
     if archive.looks_like_zip(head):
         return _members(path)
@@ -54,7 +59,7 @@ def listing(path: str | Path, progress: Progress) -> tuple[list[FileScan], Count
     return [FileScan(path)], Counter()
 
 
-def _walk(folder: Path, progress: Progress) -> tuple[list[FileScan], Counter[str]]:
+def _walk(folder: Path, progress: Progress, places: Places | None) -> tuple[list[FileScan], Counter[str]]:
     """Depth first. Linked folders are entered once each, however they are reached, and so are all others."""
     found: list[FileScan] = []
     skipped: Counter[str] = Counter()
@@ -73,6 +78,10 @@ def _walk(folder: Path, progress: Progress) -> tuple[list[FileScan], Counter[str
         seen.add((status.st_dev, status.st_ino))
         visible = [entry for entry in entries if not entry.name.startswith(".")]
         skipped[HIDDEN] += len(entries) - len(visible)
+        if places is not None:  # what a link that leads out leads to is not even looked at
+            inside = [entry for entry in visible if not entry.is_symlink() or places.hold(entry)]
+            skipped[LEADS_OUT] += len(visible) - len(inside)
+            visible = inside
         waiting += reversed([entry for entry in visible if entry.is_dir()])
         for entry in visible:
             if entry.is_file():

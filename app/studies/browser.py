@@ -17,10 +17,10 @@ from app.failures import plain
 from app.session import key
 from app.studies import choice, folders, library, thumbnails, uploading
 from app.studies.choice import Source
-from app.studies.folders import Places
 from app.studies.library import Found, Listing
 from app.studies.opened import Opened, samples
 from app.texts import Texts
+from data_adapters.places import Places
 
 KEYS = {side: key("studies", side) for side in choice.SIDES}
 SOURCE, PANES, TOLD = key("studies", "source"), key("studies", "panes"), key("studies", "told")

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.studies.folders import Places, catalogue_of
 from app.studies.opened import EVERYBODY, Opened, opened_of
+from data_adapters.catalogue import catalogue
+from data_adapters.places import Places
 from medfly.types import InputError
 
 
@@ -64,7 +65,7 @@ class Listing:
 
     def _run(self) -> None:
         try:
-            found = catalogue_of(self._path, self._places, self._advance)
+            found = catalogue(self._path, progress=self._advance, places=self._places)
             items = opened_of(found, self._places, owner=self._owner, names=self._names)
             self._found = Found(items, found.files, found.skipped)
         except _StopError:

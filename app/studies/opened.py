@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.studies.folders import Places
 from app.studies.samples import SAMPLES
 from data_adapters.catalogue import Catalogue, Series
 from data_adapters.files import FileScan, Kind
+from data_adapters.places import Places
 from medfly.types import Scan, Volume
 
 EVERYBODY = ""  # the owner of what all sessions may see

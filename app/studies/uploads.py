@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from app.studies import frames, server_folder, thumbnails
-from app.studies.folders import Places
 from app.studies.library import Listing
 from data_adapters.archive import looks_like_zip
+from data_adapters.places import Places
 from data_adapters.refusal import refusal, refusing
 
 SPARE = 512 * 1024**2  # bytes of the disk that uploads leave free

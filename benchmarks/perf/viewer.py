@@ -35,7 +35,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 from benchmarks.perf.process import machine
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page  # pyright: ignore[reportMissingImports]
 
 SIDE = 2048
 CHROMIUM = os.environ.get("MEDFLY_CHROMIUM", "/usr/bin/chromium")
@@ -115,7 +115,7 @@ def served(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 def measured(address: str, process: subprocess.Popen[bytes], drags: int, questions: int) -> dict[str, Any]:
     """All three. Frames per second, seconds, bytes."""
-    from playwright.sync_api import sync_playwright  # only in this command
+    from playwright.sync_api import sync_playwright  # pyright: ignore[reportMissingImports]
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

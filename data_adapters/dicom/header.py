@@ -38,6 +38,7 @@ from pydicom.uid import (
 
 from data_adapters.refusal import refusal, refusing
 
+MEDIA_DIRECTORY = b"1.2.840.10008.1.3.10"  # SOP class of a DICOMDIR (PS3.4 I.4)
 MAX_INFLATED_BYTES = 256 * 1024**2
 REPAIR = "export it again from its source"
 # The macros whose attributes correspond to top-level ones of single-frame objects (PS3.3 C.7.6.16.2). The last two
@@ -111,6 +112,11 @@ def looks_like_dicom(data: bytes) -> bool:
         return False
     little, big = struct.unpack("<HH", data[:4]), struct.unpack(">HH", data[:4])
     return any(group in (0x0002, 0x0008) and element < 0x3000 for group, element in (little, big))
+
+
+def is_dicomdir(head: bytes) -> bool:
+    """By its SOP class, which stands at the beginning of the file meta information (PS3.10 7.1)."""
+    return head[128:132] == b"DICM" and MEDIA_DIRECTORY in head[132:512]
 
 
 def parse(data: bytes) -> Dataset:

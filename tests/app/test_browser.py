@@ -11,12 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 from app.session import key
 from app.studies import choice, library, uploading
-from app.studies.folders import Places
 from app.studies.library import Found, Library, Listing
 from app.studies.opened import Opened, opened_of
 from app.studies.uploads import LOOSE
 from app.texts import table
 from data_adapters import catalogue
+from data_adapters.places import Places
 
 from .made_studies import SECRET, series
 
@@ -173,13 +173,13 @@ def test_the_end_of_the_connection_begins_the_end_of_the_uploads(
 def test_a_listing_can_be_stopped_and_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths, places = series(tmp_path, 3), Places.of([tmp_path])
     go = threading.Event()
-    real = library.catalogue_of
+    real = library.catalogue
 
-    def slow(path, places, progress):
+    def slow(path, *, progress, places):
         go.wait(30)
-        return real(path, places, progress)
+        return real(path, progress=progress, places=places)
 
-    monkeypatch.setattr(library, "catalogue_of", slow)
+    monkeypatch.setattr(library, "catalogue", slow)
     shared = Library()
     listing = shared.listing(str(tmp_path), places)
     assert shared.listing(str(tmp_path), places, anew=True) is listing, "it is under way"
@@ -193,10 +193,10 @@ def test_a_listing_can_be_stopped_and_begun_again(tmp_path: Path, monkeypatch: p
 
 
 def test_an_unforeseen_failure_is_told_by_its_class_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(path, places, progress):
+    def failing(path, *, progress, places):
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(library, "catalogue_of", failing)
+    monkeypatch.setattr(library, "catalogue", failing)
     found = Listing(str(tmp_path), Places.of([tmp_path])).wait(30)
     assert found and found.problem and "RuntimeError" in found.problem and SECRET not in found.problem
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import data_adapters
-from app.studies.folders import LEADS_OUT, Places, catalogue_of
 from app.studies.folders import given as given_at_start
 from app.studies.opened import Opened, opened_of
+from data_adapters import catalogue
+from data_adapters.places import LEADS_OUT, Places
 from medfly.types import InputError, Volume
 
 from .made_studies import SECRET, series
@@ -21,12 +21,9 @@ from .made_studies import SECRET, series
 PARTS = st.lists(st.sampled_from(["a", "b", "ab", "..", "."]), max_size=6)
 
 
-def silent(done: int, total: int | None) -> None: ...
-
-
 def listed(path: Path, *roots: Path) -> tuple[tuple[Opened, ...], dict[str, int]]:
     places = Places.of(roots or (path,))
-    found = catalogue_of(path, places, silent)
+    found = catalogue(path, places=places)
     return opened_of(found, places), dict(found.skipped)
 
 
@@ -35,8 +32,8 @@ def test_without_links_it_is_the_adapters_catalogue(tmp_path: Path) -> None:
     series(tmp_path / "a" / "deep", 3, patient="P2")
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / ".hidden").write_text("")
-    expected = data_adapters.catalogue(tmp_path)
-    found = catalogue_of(tmp_path, Places.of([tmp_path]), silent)
+    expected = catalogue(tmp_path)
+    found = catalogue(tmp_path, places=Places.of([tmp_path]))
     assert str(found) == str(expected) and found.files == expected.files == 6
     assert [s.files for s in found.series] == [s.files for s in expected.series]
 
@@ -52,7 +49,7 @@ def test_links_that_lead_out_are_passed_over_and_counted(tmp_path: Path) -> None
     items, skipped = listed(inside)
     assert [item.images for item in items] == [2]
     assert skipped == {LEADS_OUT: 3, "link to a folder that was seen already": 1}
-    assert len(data_adapters.catalogue(inside).series) == 2, "the adapters follow them"
+    assert len(catalogue(inside).series) == 2, "the adapters follow them"
     items, skipped = listed(inside, inside, outside)  # both given at start
     assert sorted(item.images or 0 for item in items) == [2, 3] and LEADS_OUT not in skipped
 
@@ -89,7 +86,7 @@ def test_a_dicomdir_holds_the_folder_around_it_and_one_file_only_itself(tmp_path
 
     folder = Path(str(pydicom.data.__file__)).parent / "test_files" / "dicomdirtests"
     items, _ = listed(folder / "DICOMDIR")
-    assert len(items) == len(data_adapters.catalogue(folder / "DICOMDIR").series) > 1
+    assert len(items) == len(catalogue(folder / "DICOMDIR").series) > 1
     one, other = series(tmp_path, 2)
     places = Places.of([one])
     assert places.hold(one) and not places.hold(other) and not places.hold(tmp_path)

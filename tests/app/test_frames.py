@@ -13,12 +13,12 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from app.studies.bounded import Bounded
-from app.studies.folders import Places
 from app.studies.frames import Frames, scan_bytes
 from app.studies.library import Found, Listing
 from app.studies.opened import Opened
 from app.studies.thumbnails import NONE, Thumbnails, thumbnail
 from data_adapters import read
+from data_adapters.places import Places
 from medfly.types import InputError, Scan
 
 from .made_studies import series, waited
