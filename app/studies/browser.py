@@ -55,9 +55,12 @@ def _panes(texts: Texts) -> choice.Panes:
 
 
 def _sources(texts: Texts) -> list[Source]:
-    """Folders given at start and uploads, each listed now where it is not yet; samples where there is nothing else."""
+    """Folders given at start and uploads, each listed now where it is not yet.
+
+    Samples only where no folder was given and nothing was uploaded: in a folder's place they would pass for its own.
+    """
     found = [*_folders(texts), *_uploads(texts)]
-    if any(source.found.items for source in found):
+    if folders.given() or any(source.found.items for source in found):
         return found
     return [*found, Source("samples", texts["studies.samples"], Found(samples()))]
 
