@@ -71,6 +71,7 @@ STYLE = f"""
   pointer-events: none; background: var(--medfly-warning); color: var(--medfly-back); }}
 @media (max-width: 30rem) {{ .medfly-banner {{ font-size: .8rem; }} }}
 [data-testid="stAppViewContainer"] {{ padding-bottom: var(--medfly-banner); }}
+[data-testid="stMainBlockContainer"] {{ padding-inline: 1.5rem; }}
 [data-testid="stSidebarContent"] {{ padding-bottom: var(--medfly-banner); }}
 [data-testid="stDialog"] {{ padding-bottom: var(--medfly-banner); }}
 [data-testid="stToast"], [data-testid="stToastContainer"] {{ margin-bottom: var(--medfly-banner); }}

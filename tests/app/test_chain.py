@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -189,15 +190,19 @@ def test_tips_as_text(text) -> None:
 
 
 APPENDING = """
-import sys; from pathlib import Path; from app.record.chain import append
+import sys, time; from pathlib import Path; from app.record.chain import append
 print("ready", flush=True); sys.stdin.readline()
-for number in range(int(sys.argv[2])): append(Path(sys.argv[1]), {"who": sys.argv[3], "value": number})
+path = Path(sys.argv[1])
+for number in range(int(sys.argv[2])):
+    append(path, {"who": sys.argv[3], "value": number})
+    while not number and path.read_bytes().count(b"\\n") < int(sys.argv[4]): time.sleep(0.001)
 """
+"""After its first line a process waits until there are so many: then all who write have begun."""
 
 
-def appending(path: Path, count: int, who: str) -> subprocess.Popen[str]:
+def appending(path: Path, count: int, who: str, begun: int = 1) -> subprocess.Popen[str]:
     """Another process, which waits for a line before it begins."""
-    command = [sys.executable, "-c", APPENDING, str(path), str(count), who]
+    command = [sys.executable, "-c", APPENDING, str(path), str(count), who, str(begun)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     return process
@@ -211,11 +216,15 @@ def start(process: subprocess.Popen[str]) -> None:
 
 def test_two_processes_and_two_threads_append_at_once(tmp_path) -> None:
     path, count = tmp_path / "log", 60
-    processes = [appending(path, count, who) for who in "ab"]
-    threads = [
-        threading.Thread(target=lambda who=who: [append(path, {"who": who, "value": n}) for n in range(count)])
-        for who in "cd"
-    ]
+    processes = [appending(path, count, who, 4) for who in "ab"]
+
+    def write(who: str) -> None:
+        for number in range(count):
+            append(path, {"who": who, "value": number})
+            while not number and path.read_bytes().count(b"\n") < 4:
+                time.sleep(0.001)
+
+    threads = [threading.Thread(target=write, args=who) for who in "cd"]
     for process in processes:
         start(process)
     for thread in threads:
@@ -228,7 +237,7 @@ def test_two_processes_and_two_threads_append_at_once(tmp_path) -> None:
     for who in "abcd":
         assert [value["value"] for value in values if value["who"] == who] == list(range(count))
     changes = sum(one["who"] != other["who"] for one, other in pairwise(values))
-    assert changes > 4  # they did take turns, else this shows nothing
+    assert changes >= 6  # they did take turns, else this shows nothing
 
 
 def test_a_killed_process_leaves_a_whole_log_that_goes_on(tmp_path) -> None:
