@@ -8,7 +8,6 @@ of it. The module knows neither scans nor questions; only `load` knows Streamlit
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 import weakref
@@ -178,17 +177,4 @@ def _loader() -> Callable[[str], Shared]:
 def _load(name: str) -> Shared:
     import medfly  # torch, which takes seconds
 
-    shared = Shared(medfly.load(name))
-    _settle()
-    return shared
-
-
-def _settle() -> None:
-    """Spare the garbage collector what stays for good: torch, transformers and the model, a million objects.
-
-    Streamlit collects all garbage after every run of a page, in the thread that draws, and holds the interpreter's
-    lock meanwhile: beside a model that is loaded this took a third of a second, five times a second while an answer is
-    watched, and the answer nearly all of the time to be made.
-    """
-    gc.collect()
-    gc.freeze()
+    return Shared(medfly.load(name))

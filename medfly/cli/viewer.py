@@ -130,6 +130,9 @@ def options(serving: Serving) -> dict[str, str]:
         "logger.level": "warning",
         "logger.enableRich": "false",
         "runner.magicEnabled": "false",
+        # Collecting all garbage after every run of the page takes a third of a second beside torch, with the
+        # interpreter's lock held: while an answer is watched, little else would be done.
+        "runner.postScriptGC": "false",
     }
     if serving.login is not None:
         chosen["secrets.files"] = str(serving.login.resolve())
