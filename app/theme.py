@@ -78,6 +78,7 @@ STYLE = f"""
 :is(a, button, input, textarea, select, summary, canvas, [tabindex], [role="button"], [role="radio"], [role="slider"],
   [role="combobox"], [role="tab"]):focus-visible {{ outline: 3px solid var(--medfly-focus) !important;
   outline-offset: 2px; }}
+[data-testid="InputInstructions"] {{ display: none; }}
 label:has(> input:focus-visible), [data-baseweb]:has(> div > input:focus-visible) {{
   outline: 3px solid var(--medfly-focus); outline-offset: 2px; }}
 button[kind^="primary"]:not(:disabled), button[kind^="primary"]:not(:disabled) * {{ color: var(--medfly-back); }}

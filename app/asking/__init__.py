@@ -94,13 +94,19 @@ def _ask(series: str, subject: Subject, texts: Texts, session: Session) -> None:
         )
         asked = st.form_submit_button(texts["asking.ask"], type="primary", disabled=busy)
     earlier = _earlier_turns(series, subject, texts, session)
-    st.caption(texts["asking.suggested"])
-    with st.container(horizontal=True, gap="small"):
-        for number, suggested in enumerate(suggestions(subject.scan)):
-            if st.button(plain(suggested), key=key("asking", "suggested", series, number), disabled=busy):
-                question, asked = suggested, True
-    if asked and not busy:
-        pending.ask(session, series, subject, question, earlier)
+    suggested = _suggested(series, subject.scan, texts, folded=bool(busy or session.turns(series)))
+    if not busy and (asked or suggested):
+        pending.ask(session, series, subject, suggested or question, earlier)
+
+
+def _suggested(series: str, scan: Scan, texts: Texts, *, folded: bool) -> str | None:
+    """The suggestion that was pressed. folded: the answers need the place."""
+    pressed = None
+    with st.expander(texts["asking.suggested"], expanded=not folded), st.container(horizontal=True, gap="small"):
+        for number, suggested in enumerate(suggestions(scan)):
+            if st.button(plain(suggested), key=key("asking", "suggested", series, number)):
+                pressed = suggested
+    return pressed
 
 
 def _earlier_turns(series: str, subject: Subject, texts: Texts, session: Session) -> list[tuple[str, str]]:
