@@ -3,7 +3,8 @@
 // with Ctrl, or as a pinch on a touchpad, it zooms.
 
 const CLICK = 4; // CSS pixels: a press that moved less is a click
-const WHEEL_STEP = 50; // of deltaY for a frame
+const NOTCH = 100; // of deltaY for a frame: a wheel's notch is 100 or 120, a touchpad sends many small ones
+const OF_A_LINE = 36; // of deltaY for a line: Firefox counts three of them for a notch
 
 export class Gestures {
   constructor(stage, viewer, tools) {
@@ -75,12 +76,22 @@ export class Gestures {
     const zooms = event.ctrlKey || event.metaKey;
     if (!zooms && this.viewer.header.frames < 2) return; // the page scrolls
     event.preventDefault();
-    const turned = event.deltaMode === 0 ? event.deltaY : event.deltaY * WHEEL_STEP;
+    const turned = event.deltaMode === 0 ? event.deltaY : event.deltaY * OF_A_LINE;
     if (zooms) return this.viewer.zoomBy(Math.exp(-turned / 300), this.place(event));
-    this.wheel += turned;
-    const frames = Math.trunc(this.wheel / WHEEL_STEP);
-    this.wheel -= frames * WHEEL_STEP;
+    const frames = this.frames(turned);
     if (frames) this.viewer.step(frames);
+  }
+
+  // Whole notches are frames; what is less adds up.
+  frames(turned) {
+    if (Math.abs(turned) >= NOTCH) {
+      this.wheel = 0;
+      return Math.round(turned / (1.1 * NOTCH));
+    }
+    this.wheel += turned;
+    const whole = Math.trunc(this.wheel / NOTCH);
+    this.wheel -= whole * NOTCH;
+    return whole;
   }
 }
 
