@@ -8,6 +8,7 @@ panel reads where it stands when something is asked.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import streamlit as st
@@ -16,7 +17,7 @@ from app import asking, comparing, studies
 from app import texts as tables
 from app.asking import Shown
 from app.canvas import Acted, View, canvas, done
-from app.failures import told
+from app.failures import plain, told
 from app.record import audit_panel
 from app.session import Session, key
 from app.studies import Opened
@@ -26,6 +27,8 @@ from medfly.types import InputError, Scan, Window
 
 WIDTHS = (3, 2)
 """Of the canvases and of the panel."""
+NEAR = 4
+"""Frames on each side that stand in for a damaged one."""
 
 
 def page(texts: Texts, session: Session) -> None:
@@ -82,7 +85,7 @@ def _canvas(opened: Opened, number: int, *, second: bool, texts: Texts, session:
         shown = asking.shown(session, opened.key)
         going = asking.wanted_frame(opened.key)
         frame = _frame(opened, acted) if going is None else going
-        scan = studies.frame(opened, frame)
+        scan = _near(opened, frame, count)
         view = View(
             series=opened.key,
             frames=count,
@@ -114,16 +117,29 @@ def _evidence(shown: Shown | None) -> dict:
 
 
 def _images(opened: Opened, need: Sequence[int]) -> tuple[dict[int, Scan], list[int]]:
-    """The frames asked for, and those of them that cannot be opened; a series of one says why."""
+    """The frames asked for, and those of them that cannot be opened, of which the first says why."""
     images: dict[int, Scan] = {}
-    missing: list[int] = []
+    missing: dict[int, str] = {}
     for frame in need:
         try:
             images[frame] = studies.frame(opened, frame)
         except InputError as error:
-            missing.append(frame)
-            st.warning(str(error))
-    return images, missing
+            missing[frame] = str(error)
+    if missing:
+        st.warning(plain(next(iter(missing.values()))))
+    return images, list(missing)
+
+
+def _near(opened: Opened, frame: int, count: int) -> Scan:
+    """The frame or, where it is damaged, the nearest that opens: for the windows, which a series shares.
+
+    Raises InputError where none of the frames around it opens.
+    """
+    around = sorted(range(max(0, frame - NEAR), min(count, frame + NEAR + 1)), key=lambda other: abs(other - frame))
+    for other in around:
+        with suppress(InputError):
+            return studies.frame(opened, other)
+    return studies.frame(opened, frame)
 
 
 def _first_window(scan: Scan, second: bool) -> Window | None:

@@ -222,7 +222,7 @@ def _series(place: str, stack: SliceSeries) -> Series:
     first = stack.headers[0]
     kind = " ".join(part for part in (first.modality, "localiser" if first.is_localiser else None) if part)
     label = f"{place}{f' {kind}' if kind else ''} {stack.images} {'image' if stack.images == 1 else 'images'}"
-    files = [replace(header.where, label=f"{label}, image {number}") for number, header in enumerate(stack.headers)]
+    files = [replace(header.where, label=f"{label}, image {number}") for number, header in enumerate(stack.headers, 1)]
     return Series(
         label=label,
         kind="dicom",

@@ -132,7 +132,7 @@ def _about(turn: Turn, subject: Subject) -> bool:
 def _progress(job: Job, series: str, texts: Texts, session: Session) -> None:
     """The answer that is being made; when it is done, the whole page is drawn anew, for the scan shows it too."""
     told, about = job.told, job.about
-    if pending.collect(session):
+    if pending.collect(session) or pending.job() is not job:  # the canvas may have collected it first
         st.rerun()
     if about.series != series:
         st.caption(texts["asking.elsewhere"])
@@ -141,7 +141,11 @@ def _progress(job: Job, series: str, texts: Texts, session: Session) -> None:
         strange = told.strange or ()
         if told.answer:  # how sure it is, is known by now
             strange = wording.deferral_lines(told.answer)
-        st.html(answer_card.streaming(about.turn.answer.question, strange, words, _status(job, texts)))
+        st.html(
+            answer_card.streaming(
+                about.turn.answer.question, strange, words, _status(job, texts), answers.about(about.turn, texts)
+            )
+        )
     else:
         share = told.done / told.total if told.total else 0.0
         st.progress(min(share, 1.0), text=plain(_status(job, texts)))

@@ -25,27 +25,29 @@ def html(
     series: str,
     texts: Texts,
     *,
+    about: str = "",
     live: bool = True,
     spacing: tuple[float, float] | None = None,
     checks: Sequence[Check] = (),
 ) -> str:
-    """The card. series: which the canvas must show to react. live: whether its crops lie on what the canvas shows.
+    """The card. series: which the canvas must show to react. about: which frame and window, in words.
 
-    spacing: millimetres between rows and columns. checks: of its crops, what was answered without them.
+    live: whether its crops lie on what the canvas shows. spacing: millimetres between rows and columns. checks: of its
+    crops, what was answered without them.
     """
     marked = shown_regions(answer)
     return f"""<article class="medfly-card">
 <p class="question">{escape(answer.question)}</p>
-{_region(answer, texts)}{deferral(answer)}{_words(answer, marked, series, texts, live)}
+{_about(about)}{_region(answer, texts)}{deferral(answer)}{_words(answer, marked, series, texts, live)}
 {_bar(wording.bar_share(answer))}{_lines(wording.trust_lines(answer))}{changes(answer)}
 {_crops(marked, series, texts, live, spacing)}{_checks(answer, checks, texts)}{_lines([wording.levels_line(answer)])}
 {_provenance(answer, texts)}</article>"""
 
 
-def streaming(question: str, strange: Sequence[str], words: str, status: str) -> str:
+def streaming(question: str, strange: Sequence[str], words: str, status: str, about: str = "") -> str:
     """The card of an answer that is still being made. strange: lines that say why it will be deferred.
 
-    status: what is being done, or "" for nothing.
+    status: what is being done, or "" for nothing. about: which frame and window, in words.
     """
     warning = ""
     if strange:
@@ -53,7 +55,12 @@ def streaming(question: str, strange: Sequence[str], words: str, status: str) ->
         warning = f'<p class="deferred" role="note"><b>{SIGN} {escape(strange[0])}</b>{reasons}</p>'
     doing = f'<p class="small doing" role="status">{escape(status)}</p>' if status else ""
     said = f'<p class="{_size(words, bool(strange))}">{escape(words)}</p>' if words else ""
-    return f'<article class="medfly-card"><p class="question">{escape(question)}</p>{warning}{said}{doing}</article>'
+    asked = f'<p class="question">{escape(question)}</p>{_about(about)}'
+    return f'<article class="medfly-card">{asked}{warning}{said}{doing}</article>'
+
+
+def _about(line: str) -> str:
+    return f'<p class="small about">{escape(line)}</p>' if line else ""
 
 
 def crop_name(level: Level, crop: int) -> str:

@@ -74,9 +74,17 @@ def same_frame(turn: Turn, scan: Scan) -> bool:
     return (turn.scan_hash, turn.frame) == (scan.input_hash, scan.frame)
 
 
+def about(turn: Turn, texts: Texts) -> str:
+    """What it was asked about, for it stays in view while frames are turned: frames count from 1, as on the scan."""
+    return " · ".join(part for part in (texts["asking.frame"].format(frame=turn.frame + 1), turn.window) if part)
+
+
 def card(series: str, turn: Turn, texts: Texts) -> None:
     """The card, and what of it is shown on the scan."""
-    st.html(answer_card.html(turn.answer, series, texts, spacing=turn.spacing, checks=pending.checks(turn)))
+    made = answer_card.html(
+        turn.answer, series, texts, about=about(turn, texts), spacing=turn.spacing, checks=pending.checks(turn)
+    )
+    st.html(made)
     if turn.answer.evidence is None:
         return
     options = [BOXES, NOTHING] if _heat(turn) is None else [BOXES, HEAT, NOTHING]
@@ -162,7 +170,7 @@ def others(series: str, turn: Turn, texts: Texts, session: Session) -> None:
 
 def _other(series: str, turn: Turn, texts: Texts) -> None:
     """One line of an answer that is not on the scan now, with a button that brings it there."""
-    said = escape(f"{wording.answer_line(turn.answer)} · {texts['asking.frame'].format(frame=turn.frame)}")
+    said = escape(f"{wording.answer_line(turn.answer)} · {about(turn, texts)}")
     deferred = "".join(f"<b>⚠ {escape(line)}</b><br>" for line in wording.deferral_lines(turn.answer)[:1])
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.html(f'<div class="medfly-card"><p class="question">{escape(turn.answer.question)}</p>{deferred}{said}</div>')

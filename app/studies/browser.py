@@ -146,12 +146,13 @@ def _list(texts: Texts, sources: Sequence[Source], chosen: Sequence[Opened]) -> 
 
 
 def _follow_upload(sources: Sequence[Source]) -> None:
-    """Go to what has just been uploaded, and show it on the left."""
+    """Go to what has just been uploaded, and show it on the left; where nothing of it can be, its account says why."""
     newest = st.session_state.pop(uploading.NEWEST, None)
     for source in sources:
-        if source.key == newest and source.found.items:
+        if source.key == newest:
             st.session_state[SOURCE] = newest
-            st.session_state[KEYS["left"]] = choice.first(source.found.items).key
+            if source.found.items:
+                st.session_state[KEYS["left"]] = choice.first(source.found.items).key
 
 
 def _source(texts: Texts, sources: Sequence[Source]) -> Source:
@@ -175,7 +176,7 @@ def _account(texts: Texts, source: Source) -> None:
     if not count and source.again is None:
         return
     told = texts["studies.passed_over" if count else "studies.passed_over_none"]
-    with st.expander(plain(told.format(count=count, files=found.files))):
+    with st.expander(plain(told.format(count=count, files=found.files)), expanded=not found.items):
         for reason, number in sorted(found.skipped.items(), key=lambda pair: -pair[1]):
             st.caption(plain(f"{number} × {reason}"))
         if source.again is not None:

@@ -81,5 +81,5 @@ TEXTS: dict[str, Said] = {
     "crop_levels": Said("zoom levels", "Zoomstufen"),
     "note": Said("note", "Hinweis"),
     "earlier": Said("asked before", "davor gefragt"),
-    "frame": Said("frame {frame}", "Bild {frame}"),
+    "frame": Said("Frame {frame}", "Bild {frame}"),
 }

@@ -100,3 +100,20 @@ def test_a_folder_without_images_says_so(tiny_model, tmp_path: Path, monkeypatch
     page = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert not page.exception and not page.get("bidi_component")
     assert ENGLISH["frame.nothing_open"] in " ".join(one.value for one in page.info)
+
+
+@pytest.mark.parametrize("damaged", [(1,), (0, 1), (0, 1, 2)])
+def test_damaged_slices_leave_the_others_on_the_canvas(
+    tiny_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: tuple[int, ...]
+) -> None:
+    """The middle one of three is shown first; its header is whole, and its pixels are cut short."""
+    paths = series(tmp_path / "studies", 3)
+    monkeypatch.setenv("MEDFLY_MODEL", str(tiny_model))
+    monkeypatch.setenv("MEDFLY_STUDIES", str(tmp_path / "studies"))
+    for number in damaged:
+        content = paths[number].read_bytes()
+        paths[number].write_bytes(content[:-300])
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    assert len(page.get("bidi_component")) == (0 if len(damaged) == 3 else 1)
+    assert len(page.error) >= 1, "the panel says why it cannot ask about this one"

@@ -107,6 +107,10 @@ class Reader:
         self.page.wait_for_timeout(500)
         settled(self.page)
 
+    def source(self) -> Locator:
+        """The choice between the folder, what was uploaded and archives; it is there where there are several."""
+        return self.page.get_by_role("combobox", name=self.texts["studies.source"], exact=True)
+
     def picture(self) -> bytes:
         """The scan as it is seen, as PNG."""
         self.page.mouse.move(2, 2)

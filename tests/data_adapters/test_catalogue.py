@@ -222,7 +222,7 @@ def test_a_damaged_file_stops_nothing(slices: Path, tmp_path: Path) -> None:
     volume = catalogue(slices).series[0].open()
     assert isinstance(volume, Volume)
     assert volume[2].pixels.shape == SLICE.shape
-    with pytest.raises(InputError, match=r"^patient 1 / study 1 / series 1 CT 3 images, image 0: found"):
+    with pytest.raises(InputError, match=r"^patient 1 / study 1 / series 1 CT 3 images, image 1: found"):
         list(volume)
 
 
