@@ -217,9 +217,12 @@ def test_a_command_about_published_checkpoints(
     assert said in capsys.readouterr().out
 
 
-def test_the_app_of_the_readme(names: dict[str, str], tmp_path: Path) -> None:
-    port = 8765
-    words = [*filled(command("app"), names), "--headless", "--port", str(port)]
+@pytest.mark.parametrize("number", range(3))
+def test_the_app_of_the_readme(number: int, names: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "runs" / "slake").mkdir(parents=True)
+    port = 8765 + number
+    given = [shlex.split(command("app"))[1:], *commands_of("The viewer")][number]
+    words = [str(MEDFLY), *(names.get(word, word) for word in given), "--headless", "--port", str(port)]
     with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             for _ in range(120):

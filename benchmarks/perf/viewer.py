@@ -51,6 +51,11 @@ COUNT_FRAMES = """() => {
   const note = (time) => { window.medflyTimes.push(time); window.medflyGoing = requestAnimationFrame(note); };
   window.medflyGoing = requestAnimationFrame(note);
 }"""
+FIRST_WORD = """(before) => {
+  if (document.querySelector(".medfly-card:has(.doing) .answer")) return true;
+  return document.querySelectorAll(".medfly-card:not(:has(.doing))").length > before;
+}"""
+"""Words in the card that is being made, or the whole card where both came at once."""
 TIMES = "() => { cancelAnimationFrame(window.medflyGoing); return window.medflyTimes; }"
 
 
@@ -176,9 +181,10 @@ def ask(page: Page, question: str) -> tuple[float, float]:
     """Seconds to the first word of the new answer, and until it is whole."""
     box = page.get_by_role("textbox", name="Question", exact=True).first
     box.fill(question)
+    cards = page.locator(".medfly-card").count()
     start = time.perf_counter()
     box.press("Enter")
-    page.locator(".medfly-card:has(.doing) .answer").first.wait_for()
+    page.wait_for_function(FIRST_WORD, arg=cards)
     words = time.perf_counter() - start
     page.wait_for_function("() => !document.querySelector('.medfly-card .doing')")
     page.locator("[data-medfly-crop]").first.wait_for()
