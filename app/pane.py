@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import texts as tables
 from app.canvas import View, canvas, done
+from app.failures import told
 from app.texts import Texts
 from medfly.display import chosen_window, preset, presets_for
 from medfly.drawing import OPACITY, shown_regions, spread
@@ -51,13 +52,14 @@ def pane(
         opacity=OPACITY if opacity is None else opacity,
         texts=tables.part(texts, "canvas"),
     )
-    _drawn(scan, make, series, key, height)
+    _drawn(scan, make, series, key, height, texts)
 
 
 @st.fragment
-def _drawn(scan: Scan, make: partial[View], series: str, key: str, height: int) -> None:
-    asked = done(key, series, 1)
-    canvas(make(images={0: scan} if 0 in asked.need else {}), key=key, height=height)
+def _drawn(scan: Scan, make: partial[View], series: str, key: str, height: int, texts: Texts) -> None:
+    with told(texts):
+        asked = done(key, series, 1)
+        canvas(make(images={0: scan} if 0 in asked.need else {}), key=key, height=height)
 
 
 def strength(answer: Answer, size: tuple[int, int]) -> np.ndarray | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 import streamlit as st
 
@@ -69,7 +68,6 @@ def _panel(number: int, chosen: Sequence[Opened], texts: Texts, session: Session
         texts,
         session,
         crop=acted.crop,
-        noted=partial(audit_panel.note, session),
         below=lambda turn: audit_panel.verdict(session, turn, texts),
     )
     with st.expander(texts["comparing.title"]):
@@ -83,13 +81,13 @@ def _canvas(opened: Opened, number: int, *, second: bool, texts: Texts, session:
         count, acted = studies.count(opened), _acted(opened, number)
         images, missing = _images(opened, acted.need)
         shown = asking.shown(session, opened.key)
-        going = asking.wanted_frame(opened.key)
-        frame = _frame(opened, acted) if going is None else going
+        frame, order = asking.wanted_frame(opened.key, acted.order) or (_frame(opened, acted), None)
         scan = _near(opened, frame, count)
         view = View(
             series=opened.key,
             frames=count,
             frame=frame,
+            order=order,
             images=images,
             missing=missing,
             window=_first_window(scan, second),

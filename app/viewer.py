@@ -10,7 +10,7 @@ from functools import partial
 
 import streamlit as st
 
-from app import login, models, reading, runs, session, theme
+from app import leaving, login, models, reading, runs, session, theme
 from app.failures import told
 from app.record import audit_panel
 from app.session import Session
@@ -20,6 +20,7 @@ from app.texts import LANGUAGES, Texts, table
 def main() -> None:
     st.set_page_config(page_title="MedFly", layout="wide")
     here = session.current()
+    leaving.watch()
     texts = table(here.language)
     st.html(theme.page(texts))
     if not login.admitted(texts):

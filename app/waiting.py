@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.failures import told
 from app.jobs import Job
 from app.texts import Texts
 
@@ -26,18 +27,24 @@ def waiting(job: Job, texts: Texts, key: str) -> None:
 
     A job of several parts counts them by done, from 0, and total.
     """
-    if job.ended:
-        st.rerun()
-    told = job.told
-    stage = "reading" if told.stage == "waiting" and not told.before else told.stage
-    line = texts[f"comparing.{stage}"].format(count=told.before)
-    if told.total:
-        line = texts["comparing.working"].format(stage=line.rstrip(" …") + " …", side=told.done + 1)
-    left, right = st.columns([4, 1], vertical_alignment="center")
-    left.html(f'<div role="status">{escape(line)}</div>')
-    if right.button(texts["comparing.cancel"], key=f"{key}-cancel"):
-        job.cancel()
-        st.rerun()
+    with told(texts):
+        if job.ended:
+            st.rerun()
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.html(f'<div role="status">{escape(_line(job, texts))}</div>')
+        if right.button(texts["comparing.cancel"], key=f"{key}-cancel"):
+            job.cancel()
+            st.rerun()
+
+
+def _line(job: Job, texts: Texts) -> str:
+    """What is being done now, in words."""
+    now = job.told
+    stage = "reading" if now.stage == "waiting" and not now.before else now.stage
+    line = texts[f"comparing.{stage}"].format(count=now.before)
+    if now.total:
+        line = texts["comparing.working"].format(stage=line.rstrip(" …") + " …", side=now.done + 1)
+    return line
 
 
 def alive() -> Callable[[], bool]:

@@ -15,7 +15,7 @@ from app.asking import answer_card, answers, pending, regions
 from app.asking.answering import Subject
 from app.asking.answers import Shown, shown, wanted_frame
 from app.asking.suggestions import suggestions
-from app.failures import plain
+from app.failures import guarded, plain, told
 from app.jobs import Job
 from app.session import Session, Turn, key
 from app.studies.opened import Opened
@@ -42,12 +42,11 @@ def panel(
     session: Session,
     *,
     crop: tuple[Level, int] | None = None,
-    noted: Drawn = lambda turn: None,
     below: Drawn = lambda turn: None,
 ) -> None:
     """Draw the panel. scan: the frame that is looked at, in this window. region: drawn by the user, source pixels.
 
-    crop: the one clicked last. noted: called with a turn before its answer is drawn. below: draws what stands under it.
+    crop: the one clicked last. below: draws what stands under a turn.
     """
     if pending.collect(session):
         st.rerun()  # the scan has been drawn without it
@@ -63,7 +62,6 @@ def panel(
         _progress(job, opened.key, texts, session)
     turn = pending.chosen(session, opened.key)
     if turn is not None:
-        noted(turn)
         answers.card(opened.key, turn, texts)
         below(turn)
         answers.more(opened.key, turn, scan, texts, crop)
@@ -131,30 +129,33 @@ def _about(turn: Turn, subject: Subject) -> bool:
 @st.fragment(run_every=EVERY)
 def _progress(job: Job, series: str, texts: Texts, session: Session) -> None:
     """The answer that is being made; when it is done, the whole page is drawn anew, for the scan shows it too."""
-    told, about = job.told, job.about
-    if pending.collect(session) or pending.job() is not job:  # the canvas may have collected it first
-        st.rerun()
-    if about.series != series:
-        st.caption(texts["asking.elsewhere"])
-    elif about.kind == "answer":
-        words = told.answer.text if told.answer else told.words
-        strange = told.strange or ()
-        if told.answer:  # how sure it is, is known by now
-            strange = wording.deferral_lines(told.answer)
-        st.html(
-            answer_card.streaming(
-                about.turn.answer.question, strange, words, _status(job, texts), answers.about(about.turn, texts)
-            )
-        )
-    else:
-        share = told.done / told.total if told.total else 0.0
+    with told(texts):
+        if pending.collect(session) or pending.job() is not job:  # the canvas may have collected it first
+            st.rerun()
+        if job.about.series != series:
+            st.caption(texts["asking.elsewhere"])
+        else:
+            _so_far(job, texts)
+        st.button(texts["asking.cancel"], key=key("asking", "cancel"), on_click=guarded(job.cancel))
+
+
+def _so_far(job: Job, texts: Texts) -> None:
+    """The words of an answer, or how many steps are done."""
+    now, turn = job.told, job.about.turn
+    if job.about.kind != "answer":
+        share = now.done / now.total if now.total else 0.0
         st.progress(min(share, 1.0), text=plain(_status(job, texts)))
-    st.button(texts["asking.cancel"], key=key("asking", "cancel"), on_click=job.cancel)
+        return
+    words, strange = now.words, now.strange or ()
+    if now.answer:  # how sure it is, is known by now
+        words, strange = now.answer.text, wording.deferral_lines(now.answer)
+    about = answers.about(turn, texts)
+    st.html(answer_card.streaming(turn.answer.question, strange, words, _status(job, texts), about))
 
 
 def _status(job: Job, texts: Texts) -> str:
     """What is being done now, in words."""
-    told = job.told
-    if told.stage == "looking" and told.total:
-        return texts["asking.looking_counted"].format(done=told.done, total=told.total)
-    return texts[f"asking.{told.stage}"].format(before=told.before)
+    now = job.told
+    if now.stage == "looking" and now.total:
+        return texts["asking.looking_counted"].format(done=now.done, total=now.total)
+    return texts[f"asking.{now.stage}"].format(before=now.before)

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from app.asking.answering import Check
+from app.theme import FOCUS, LEVELS, LINE, css
 from medfly import wording
-from medfly.drawing import LEVEL_COLOURS, shown_regions
+from medfly.drawing import BACKGROUND, MUTED, PANEL, TEXT, WARNING, shown_regions
 from medfly.geometry import size_in_mm
 from medfly.html import LONG, SIGN, changes, deferral
 from medfly.types import Answer, Level, Region
@@ -153,12 +154,8 @@ def _provenance(answer: Answer, texts: Texts) -> str:
     return f"<details><summary>{escape(texts['asking.provenance'])}</summary><dl>{told}</dl></details>"
 
 
-def _css(level: Level) -> str:
-    return "rgb({},{},{})".format(*LEVEL_COLOURS[level])
-
-
 STYLE = f"""<style>
-.medfly-card {{ --muted: #a3adba; --line: #30363d; --warning: #ffb066; --panel: #161c26; --text: #e6edf3;
+.medfly-card {{ --muted: {css(MUTED)}; --warning: {css(WARNING)}; --panel: {css(PANEL)}; --text: {css(TEXT)};
   padding: .8rem 1rem; background: var(--panel); color: var(--text); border-radius: .5rem; overflow-wrap: anywhere; }}
 .medfly-card p {{ margin: 0 0 .4rem; }}
 .medfly-card .question, .medfly-card .small, .medfly-card summary, .medfly-card dt {{ color: var(--muted); }}
@@ -171,18 +168,18 @@ STYLE = f"""<style>
 .medfly-card .deferred b, .medfly-card .warning {{ color: var(--warning); }}
 .medfly-card .sign {{ display: inline-block; width: 1.3em; line-height: 1.3em; text-align: center; border-radius: 50%;
   background: var(--warning); color: var(--panel); font-weight: 700; }}
-.medfly-card .bar {{ height: .5rem; max-width: 22rem; margin: .4rem 0; background: var(--line); }}
-.medfly-card .bar div {{ height: 100%; background: {_css("high")}; }}
+.medfly-card .bar {{ height: .5rem; max-width: 22rem; margin: .4rem 0; background: {css(BACKGROUND)}; }}
+.medfly-card .bar div {{ height: 100%; background: {css(LEVELS["high"])}; }}
 .medfly-card .crops {{ list-style: none; margin: 0 0 .4rem; padding: 0; display: grid; gap: .3rem; }}
 .medfly-card .crops li {{ margin: 0; padding: 0; font-size: .85rem; }}
 .medfly-card .crop {{ width: 100%; min-height: 2.2rem; padding: .3rem .6rem; text-align: left; cursor: pointer;
-  font: inherit; color: var(--text); background: transparent; border: 1px solid #6b7684; border-radius: .3rem; }}
-.medfly-card .crop:hover, .medfly-card .answer[tabindex]:hover {{ background: #222b38; }}
+  font: inherit; color: var(--text); background: transparent; border: 1px solid {css(LINE)}; border-radius: .3rem; }}
+.medfly-card .crop:hover, .medfly-card .answer[tabindex]:hover {{ background: {css(BACKGROUND)}; }}
 .medfly-card .crop:focus-visible, .medfly-card .answer:focus-visible, .medfly-card summary:focus-visible {{
-  outline: 3px solid #9ecbff; outline-offset: 1px; }}
-.medfly-card b.low {{ color: {_css("low")}; }}
-.medfly-card b.medium {{ color: {_css("medium")}; }}
-.medfly-card b.high {{ color: {_css("high")}; }}
+  outline: 3px solid {css(FOCUS)}; outline-offset: 1px; }}
+.medfly-card b.low {{ color: {css(LEVELS["low"])}; }}
+.medfly-card b.medium {{ color: {css(LEVELS["medium"])}; }}
+.medfly-card b.high {{ color: {css(LEVELS["high"])}; }}
 .medfly-card summary {{ cursor: pointer; }}
 .medfly-card dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .3rem 0 0; }}
 .medfly-card dd {{ margin: 0; }}

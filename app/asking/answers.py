@@ -16,13 +16,15 @@ import streamlit as st
 
 from app.asking import answer_card, pending, regions
 from app.asking.answering import Subject
-from app.session import Session, Turn, key
+from app.failures import guarded
+from app.session import Session, Turn, key, new_id
 from medfly import drawing, wording
 from medfly.geometry import Crop
 from medfly.types import Box, Level, Region, Scan
 
 Texts = Mapping[str, str]
 BOXES, HEAT, NOTHING = "boxes", "heat", "nothing"
+GOING = key("asking", "going")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +62,13 @@ def shown(session: Session, series: str) -> Shown | None:
     )
 
 
-def wanted_frame(series: str) -> int | None:
-    """The frame to go to, once, after "show on the scan"; None where nothing was pressed."""
-    name = key("asking", "go")
-    going = st.session_state.get(name)
-    if going is None or going[0] != series:
-        return None
-    del st.session_state[name]
-    return going[1]
+def wanted_frame(series: str, obeyed: str | None) -> tuple[int, str] | None:
+    """The frame to go to after "show on the scan" and the name of that order; None where there is none to obey.
+
+    obeyed: the order that a canvas told last. Each canvas of the series goes there once.
+    """
+    going = st.session_state.get(GOING, {}).get(series)
+    return None if going is None or going[1] == obeyed else going
 
 
 def same_frame(turn: Turn, scan: Scan) -> bool:
@@ -177,6 +178,7 @@ def _other(series: str, turn: Turn, texts: Texts) -> None:
     right.button(texts["asking.show"], key=key("asking", "show", turn.id), on_click=partial(_go, series, turn))
 
 
+@guarded
 def _go(series: str, turn: Turn) -> None:
     pending.choose(series, turn)
-    st.session_state[key("asking", "go")] = series, turn.frame
+    st.session_state.setdefault(GOING, {})[series] = turn.frame, new_id()

@@ -1,7 +1,8 @@
 """The one job of a session: started, looked at, and what came of it put into the session's history.
 
 It holds in st.session_state what the history does not: the job, the window objects of the answers, checks of single
-crops, and the last failure. Questions and answers go nowhere else.
+crops, and the last failure. Questions and answers go nowhere else. An answer is in the audit log, where there is one,
+before it is in the history, and so before any of its evidence can be drawn.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ import streamlit as st
 from app import models
 from app.asking import answering
 from app.asking.answering import Check, Subject
+from app.failures import guarded
 from app.jobs import Job
 from app.models import Kept
+from app.record.audit_panel import note
 from app.session import Session, Turn, key, new_id, now
+from app.waiting import alive
 from medfly import wording
 from medfly.provenance import of_scan
-from medfly.types import Answer, Level, VoiLut, Window
+from medfly.types import Answer, InputError, Level, VoiLut, Window
 
 Kind = Literal["answer", "variations", "check"]
 JOB, FAILED, KEPT = key("asking", "job"), key("asking", "failed"), key("asking", "kept")
@@ -45,8 +49,16 @@ def job() -> Job | None:
 
 def ask(session: Session, series: str, subject: Subject, question: str, earlier: list[tuple[str, str]]) -> None:
     """Start to answer. A picture is kept once for all turns that show it."""
+    turn = asked(subject, question)
+    turn = replace(turn, picture=_picture(session, series, subject, turn))
+    work = partial(_with_model, partial(_answer, subject, question, earlier, _kept()))
+    _start(work, About("answer", series, turn, subject.window))
+
+
+def asked(subject: Subject, question: str) -> Turn:
+    """A turn that has neither its answer nor its picture yet."""
     scan = subject.scan
-    turn = Turn(
+    return Turn(
         id=new_id(),
         answer=Answer(question, ""),
         frame=scan.frame,
@@ -59,17 +71,16 @@ def ask(session: Session, series: str, subject: Subject, question: str, earlier:
         aspect=scan.pixel_aspect,
         spacing=scan.spacing,
     )
-    turn = replace(turn, picture=_picture(session, series, subject, turn))
-    work = partial(_with_model, partial(_answer, subject, question, earlier, _kept()))
-    _start(work, About("answer", series, turn, subject.window))
 
 
+@guarded
 def vary(series: str, turn: Turn, subject: Subject) -> None:
     """Start to ask again under changes."""
     work = partial(_with_model, lambda shared, job: answering.varied(shared, subject, turn.answer, job))
     _start(work, About("variations", series, turn, subject.window))
 
 
+@guarded
 def check(series: str, turn: Turn, subject: Subject, crop: tuple[Level, int]) -> None:
     """Start to ask again without one crop."""
     kept = _kept()
@@ -80,7 +91,8 @@ def check(series: str, turn: Turn, subject: Subject, crop: tuple[Level, int]) ->
 def collect(session: Session) -> bool:
     """Put what the job made into the session, if it ended or was cancelled; whether there was anything to do.
 
-    Of an answer that was cancelled behind its words, the words stay, without evidence.
+    Of an answer that was cancelled behind its words, the words stay, without evidence. An answer that the audit log
+    cannot take is not kept either; `failed` says why.
     """
     found = job()
     if found is None or not (found.ended or found.cancelled):
@@ -90,10 +102,13 @@ def collect(session: Session) -> bool:
     result = found.result
     if result is None and about.kind == "answer":
         result = found.told.answer
-    if result is not None:
-        _record(session, about, result)
     if found.error:
         fail(found.error)
+    if result is not None:
+        try:
+            _record(session, about, result)
+        except InputError as error:
+            fail(str(error))
     return True
 
 
@@ -128,6 +143,7 @@ def chosen(session: Session, series: str) -> Turn | None:
     return next((turn for turn in turns if turn.id == wanted), turns[-1] if turns else None)
 
 
+@guarded
 def forget(session: Session, series: str) -> None:
     """All answers about a series, and what is kept for them."""
     for turn in session.turns(series):
@@ -137,14 +153,19 @@ def forget(session: Session, series: str) -> None:
 
 
 def _record(session: Session, about: About, result: Any) -> None:
+    """Into the audit log and then into the session. Raises InputError where the log is broken: then into neither."""
     if about.kind == "answer":
-        session.add(about.series, replace(about.turn, answer=result))
+        turn = replace(about.turn, answer=result)
+        note(session, turn)
+        session.add(about.series, turn)
         st.session_state.setdefault(WINDOWS, {})[about.turn.id] = about.window
         choose(about.series, about.turn)
         return
-    if about.turn.id not in {turn.id for turn in session.turns(about.series)}:
+    now_there = {turn.id: turn for turn in session.turns(about.series)}
+    if about.turn.id not in now_there:
         return  # forgotten meanwhile
     if about.kind == "variations":
+        note(session, replace(now_there[about.turn.id], answer=result))
         session.change(about.turn.id, answer=result)
     else:
         crops = st.session_state.setdefault(CHECKS, {}).setdefault(about.turn.id, {})
@@ -155,7 +176,7 @@ def _start(work: partial, about: About) -> None:
     if job() is not None:
         return  # one at a time: a second click while the page is drawn anew
     st.session_state.pop(FAILED, None)
-    st.session_state[JOB] = Job(work, about=about, alive=_alive())
+    st.session_state[JOB] = Job(work, about=about, alive=alive())
 
 
 def _with_model(work: Any, job: Job) -> Any:
@@ -177,22 +198,16 @@ def _kept() -> Kept:
     return st.session_state.setdefault(KEPT, Kept())
 
 
-def _alive() -> Any:
-    """Whether this page is still there, to be asked from any thread. A reloaded page is another one."""
-    from streamlit.runtime import get_instance
-    from streamlit.runtime.scriptrunner import get_script_run_ctx
-
-    context = get_script_run_ctx()
-    if context is None:
-        return lambda: True
-    return partial(get_instance().is_active_session, context.session_id)
-
-
 def _picture(session: Session, series: str, subject: Subject, turn: Turn) -> np.ndarray:
-    """[H, W, 3] uint8, the frame as it is shown: that of an earlier turn, or a grey plane seen three times."""
+    """[H, W, 3] uint8, the frame as it is shown: that of an earlier turn, or a new one."""
     for other in session.turns(series):
         if same_picture(other, turn) and window_of(other) == subject.window:
             return other.picture
+    return seen(subject)
+
+
+def seen(subject: Subject) -> np.ndarray:
+    """[H, W, 3] uint8, the whole frame in its window; a grey one is held once and seen three times."""
     picture = subject.scan.display(subject.window)
     if (picture == picture[..., :1]).all():
         grey = np.ascontiguousarray(picture[..., 0])

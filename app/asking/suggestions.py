@@ -9,15 +9,13 @@ of this modality and, in OF_PART, of this part of the body.
 
 from __future__ import annotations
 
+from app.studies.samples import MODALITY, PART, SYSTEM
 from medfly.types import Scan
 
-MODALITY = "What modality is used to take this image?"
-PART = "Which part of the body does this image belong to?"
 DISEASES = "What diseases are included in the picture?"
 WHERE = "Where is/are the abnormality located?"
 PLANE = "What is the scanning plane of this image?"
 WEIGHTING = "What is the mr weighting in this image?"
-SYSTEM = "Which organ system is imaged?"
 LARGEST = "What is the largest organ in the picture?"
 
 X_RAYS = ("CR", "DX", "RG", "RF")

@@ -8,19 +8,21 @@ export class Cine {
   }
 
   toggle() {
-    this.playing = !this.playing && this.viewer.header.frames > 1;
-    if (this.playing) this.play(performance.now());
+    const starts = !this.playing && this.viewer.header.frames > 1;
+    this.stop();
+    this.playing = starts;
+    if (starts) this.play(performance.now());
     this.viewer.changed();
   }
 
   stop() {
     this.playing = false;
+    cancelAnimationFrame(this.due); // else it would find the next one playing, and go on beside it
   }
 
   /** before: when the frame now shown was due. */
   play(before) {
-    requestAnimationFrame((now) => {
-      if (!this.playing) return;
+    this.due = requestAnimationFrame((now) => {
       const due = before + 1000 / this.speed;
       const moved = now >= due - 1 && this.next();
       this.play(moved ? Math.max(due, now - 1000 / this.speed) : before);

@@ -38,10 +38,16 @@ export class Frames {
     this.images.set(image.frame, image);
     this.bytes += image.bytes;
     this.asked.delete(image.frame);
+    this.missing.delete(image.frame);
     while (this.bytes > KEPT_BYTES && this.images.size > 1) {
       const frames = [...this.images.keys()];
       this.drop(frames.reduce((far, one) => (Math.abs(one - near) > Math.abs(far - near) ? one : far)));
     }
+  }
+
+  /** These are not to be had: the server says so once, so it holds for the series. */
+  lose(frames) {
+    for (const frame of frames) this.missing.add(frame);
   }
 
   drop(frame) {

@@ -2,14 +2,14 @@
 
 const PIXELS = { u16: Uint16Array, f32: Float32Array, rgb: Uint8Array };
 
-/** The header, with `images` as the other modules take them and `heat` with its values. */
+/** The header, with `images` as the other modules take them and `heat` with its values, null where they were sent before. */
 export function unpack(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
   const blob = (place) => bytes.slice(4 + length + place[0], 4 + length + place[0] + place[1]);
   header.images = header.images.map((facts) => unpackImage(facts, blob));
-  if (header.heat) header.heat = { ...header.heat, values: blob(header.heat.values) };
+  if (header.heat?.values) header.heat.values = blob(header.heat.values);
   return header;
 }
 

@@ -9,6 +9,7 @@ An image is one of
     "u16"  [H, W] uint16 k, little-endian; the scan's value is float32(k · slope + intercept), exactly
     "f32"  [H, W] float32, the values themselves, where 16 bits do not hold them exactly
     "rgb"  [H, W, 3] uint8, colour, never windowed
+The map of evidence is uint8 [h, w]; where the browser has it already, its header says which one it is and no more.
 Masks are bits, row by row, the lowest bit of a byte first. Where a picture is to be seen through a table (VoiLut), its
 8-bit picture comes too, as `medfly.display.render` makes it, so that what is seen is what the model sees.
 
@@ -21,6 +22,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -46,19 +49,23 @@ class View:
     """What the canvas shows.
 
     series: names the series; another one drops what the browser has kept and fits the picture anew.
-    frames: how many there are. frame: the one to be shown, 0-based. images: the frames sent with this packet; those
-        that the browser lacks it asks for (`Acted.need`). missing: frames that cannot be opened, not to be asked again.
+    frames: how many there are. frame: the one to begin with, 0-based. order: names an order to go to `frame`; obeyed
+        once, then told back (`Acted.order`), and to be repeated until then. None: the user stays where he is.
+    images: the frames sent with this packet; those that the browser lacks it asks for (`Acted.need`). missing: frames
+        that cannot be opened; said once, they are not asked for again.
     window: the one to begin with and to come back to; None: each frame's own.
     crops: an answer's, best first. grid: all that the model saw. heat: [h, w] 0 … 1 over the whole picture, of any
-        size. opacity: of the heat where it is 1. evidence_frame: the frame that crops and heat are about; None: all.
+        size; the browser keeps the last one. opacity: of the heat where it is 1.
+    evidence_frame: the frame that crops, grid and heat are about; None: all.
     region: the rectangle drawn by the user, in source pixels. focus: the box to be zoomed to when it changes.
     texts: of app.texts, area "canvas", by their bare names; English for those left out.
-    Frame, window, region and focus are obeyed when they change; a view that repeats them leaves the user alone.
+    Window, region and focus are obeyed when they change; a view that repeats them leaves the user alone.
     """
 
     series: str
     frames: int
     frame: int = 0
+    order: str | None = None
     images: Mapping[int, Scan] = field(default_factory=dict)
     missing: Sequence[int] = ()
     window: Window | VoiLut | None = None
@@ -71,6 +78,15 @@ class View:
     region: Box | None = None
     focus: Box | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def heat_id(self) -> str | None:
+        """Names the map of evidence by its content; None for none."""
+        if self.heat is None:
+            return None
+        found = sha256(f"{self.heat.shape} {self.heat.dtype}".encode())
+        found.update(np.ascontiguousarray(self.heat).data)
+        return found.hexdigest()
 
 
 class Blobs:
@@ -93,8 +109,10 @@ class Blobs:
         return self.add(np.packbits(values, bitorder="little"))
 
 
-def pack(view: View, height: int = HEIGHT) -> bytes:
+def pack(view: View, height: int = HEIGHT, *, known: str | None = None) -> bytes:
     """The packet as the module's text says. height: of the canvas with its tools, CSS pixels.
+
+    known: `View.heat_id` of the map that the browser has: megabytes that need not be sent with each view.
 
     A view's window is for its grey frames; colour is shown as it is.
     """
@@ -104,6 +122,7 @@ def pack(view: View, height: int = HEIGHT) -> bytes:
         "series": view.series,
         "frames": view.frames,
         "frame": view.frame,
+        "order": view.order,
         "missing": list(view.missing),
         "height": height,
         "images": [_image(blobs, frame, scan, view.window) for frame, scan in view.images.items()],
@@ -111,7 +130,7 @@ def pack(view: View, height: int = HEIGHT) -> bytes:
         "presets": [[name, window.to_dict()] for name, window in view.presets],
         "crops": [_crop(region, region.score) for region in view.crops],
         "grid": [_crop(Region(crop.level, crop.index, crop.box, math.nan), None) for crop in view.grid],
-        "heat": _heat(blobs, view.heat),
+        "heat": _heat(blobs, view, known),
         "opacity": float(np.clip(view.opacity, 0, 1)),
         "evidence_frame": view.evidence_frame,
         "region": _box(view.region),
@@ -205,12 +224,16 @@ def _crop(region: Region, score: float | None) -> dict[str, Any]:
     }
 
 
-def _heat(blobs: Blobs, heat: np.ndarray | None) -> dict[str, Any] | None:
-    """The map in 256 steps. What is no number counts as none."""
+def _heat(blobs: Blobs, view: View, known: str | None) -> dict[str, Any] | None:
+    """The map in 256 steps. What is no number counts as none. known: the one whose values are left out."""
+    heat = view.heat
     if heat is None:
         return None
-    steps = np.rint(np.clip(np.nan_to_num(heat, nan=0, posinf=1, neginf=0), 0, 1) * 255).astype(np.uint8)
-    return {"width": heat.shape[1], "height": heat.shape[0], "values": blobs.add(steps)}
+    facts: dict[str, Any] = {"id": view.heat_id, "width": heat.shape[1], "height": heat.shape[0], "values": None}
+    if view.heat_id != known:
+        steps = np.rint(np.clip(np.nan_to_num(heat, nan=0, posinf=1, neginf=0), 0, 1) * 255).astype(np.uint8)
+        facts["values"] = blobs.add(steps)
+    return facts
 
 
 def _box(box: Box | None) -> list[float] | None:

@@ -43,11 +43,12 @@ function drawLayers(pen, viewer) {
   const { header, image } = pen;
   const { shows } = viewer;
   const here = viewer.evidenceHere();
-  if (here && shows.heat && header.heat) drawOver(pen, heatOf(header.heat, header.colours.heat), viewer.opacity);
+  const heat = here && shows.heat && header.heat && !viewer.lacksHeat();
+  if (heat) drawOver(pen, heatOf(viewer.heat, header.colours.heat), viewer.opacity);
   const graphics = shows.graphics && graphicsOf(image);
   if (graphics) drawOver(pen, graphics, 1);
-  if (shows.grid) drawGrid(pen);
   if (!here) return;
+  if (shows.grid) drawGrid(pen);
   const chosen = cropsNamed(header, viewer.highlighted());
   if (chosen.length) dimAround(pen, chosen.map((crop) => crop.box));
   if (shows.crops) drawCrops(pen, [...header.crops].reverse().filter((crop) => !chosen.includes(crop)), false);

@@ -16,6 +16,7 @@ from medfly.types import Box, Level, Window, WindowFunction
 MOST_NEEDED = 64
 """Frames at a time."""
 MOST_CROPS = 4096
+LONGEST_ORDER = 80
 LONGEST_SOURCE = 80
 """Letters of a window's origin, such as "preset lung"."""
 
@@ -27,6 +28,7 @@ class Acted:
     frame: the one looked at, 0-based. window: as set by the user; None where it is the one begun with.
     need: frames that the browser lacks, the most urgent first; told once.
     region: the rectangle drawn, in source pixels, within the picture. crop: the one that was clicked last.
+    order: the last `View.order` that was obeyed.
     """
 
     frame: int | None = None
@@ -34,6 +36,7 @@ class Acted:
     need: tuple[int, ...] = ()
     region: Box | None = None
     crop: tuple[Level, int] | None = None
+    order: str | None = None
 
 
 def acted(state: object, asked: object, *, series: str, frames: int) -> Acted:
@@ -46,7 +49,13 @@ def acted(state: object, asked: object, *, series: str, frames: int) -> Acted:
         need=_need(wanted.get("frames"), frames),
         region=_box(done.get("region")),
         crop=_crop(done.get("crop")),
+        order=_order(done.get("order")),
     )
+
+
+def lacks_heat(asked: object) -> bool:
+    """Whether the browser asks for the map of evidence: it was named to it, and it does not have it."""
+    return isinstance(asked, Mapping) and asked.get("heat") is True
 
 
 def _whole(value: Any) -> int | None:
@@ -66,6 +75,10 @@ def _finite(value: Any) -> float | None:
 def _frame(value: Any, frames: int) -> int | None:
     frame = _whole(value)
     return frame if frame is not None and 0 <= frame < frames else None
+
+
+def _order(value: Any) -> str | None:
+    return value if isinstance(value, str) and len(value) <= LONGEST_ORDER else None
 
 
 def _need(value: Any, frames: int) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ import { cropsNamed, nameOf } from "./boxes.js";
 import { Cine } from "./cine.js";
 import { Controls } from "./controls.js";
 import { Echo } from "./echo.js";
+import { listenElsewhere } from "./elsewhere.js";
 import { Frames } from "./frames.js";
 import { keptInView, placeOf, union, zoomedAt } from "./geometry.js";
 import { Gestures } from "./gestures.js";
@@ -19,13 +20,13 @@ import { Reporter } from "./reporter.js";
 import { drawScene } from "./scene.js";
 import { Tools } from "./tools.js";
 
-const ORDERED = ["frame", "window", "region", "focus", "opacity"]; // obeyed when they change
+const ORDERED = ["window", "region", "focus", "opacity"]; // obeyed when they change
 const AROUND = 0.5; // of the view is filled by a crop that is gone to
 
 export class Viewer {
   constructor(root) {
     const find = (name) => root.querySelector(name);
-    Object.assign(this, { root, stage: find(".stage"), canvas: find("canvas.scan"), header: null });
+    Object.assign(this, { root, stage: find(".stage"), canvas: find("canvas.scan"), header: null, heat: null });
     Object.assign(this, { tool: "window", view: null, place: { zoom: 1, x: 0, y: 0 } });
     this.shows = { crops: true, grid: false, heat: true, graphics: true, texts: true };
     this.picture = new Picture();
@@ -38,7 +39,7 @@ export class Viewer {
     this.controls = new Controls(find(".bar"), this);
     this.gestures = new Gestures(this.stage, this, new Tools(this));
     listenToKeys(this.stage, this);
-    this.stopLinks = listenToLinks(this);
+    this.stops = [listenToLinks(this), listenElsewhere(this)];
     this.watcher = new ResizeObserver(() => this.measured());
     this.watcher.observe(this.stage);
   }
@@ -47,7 +48,7 @@ export class Viewer {
     this.closed = true;
     this.cine.stop();
     clearTimeout(this.retry);
-    this.stopLinks();
+    for (const stop of this.stops) stop();
     this.watcher.disconnect();
     this.reporter.stop();
   }
@@ -58,23 +59,33 @@ export class Viewer {
     const header = unpack(bytes);
     const anew = header.series !== this.header?.series;
     const answered = anew || JSON.stringify(header.crops) !== JSON.stringify(this.header.crops);
+    if (header.grid.length && !this.header?.grid.length) this.shows.grid = true; // somebody has just asked for it
     this.header = header;
+    if (header.heat?.values) this.heat = header.heat;
     this.root.style.height = `${header.height}px`;
     if (anew) this.start(header);
     else this.obey(header);
     this.frames.count = header.frames;
-    this.frames.missing = new Set(header.missing);
+    this.frames.lose(header.missing);
     for (const image of header.images) this.frames.add(image, this.frame);
     if (answered) this.closeInset();
     this.stage.setAttribute("aria-label", this.text("stage_help"));
     if (anew) this.reporter.begin();
+    if (this.lacksHeat()) this.reporter.need([]);
     this.changed();
+  }
+
+  /** Whether the map of evidence is another than the one that is kept: it is sent once. */
+  lacksHeat() {
+    const { heat } = this.header;
+    return heat !== null && heat.id !== this.heat?.id;
   }
 
   start(header) {
     this.frames.clear(header.frames);
     this.orders = Object.fromEntries(ORDERED.map((name) => [name, new Echo(header[name])]));
-    Object.assign(this, { frame: header.frame, way: 1, shownImage: null, userWindow: null, beginWindow: header.window });
+    Object.assign(this, { frame: header.frame, order: header.order, way: 1, shownImage: null });
+    Object.assign(this, { userWindow: null, beginWindow: header.window });
     Object.assign(this, { inverted: false, opacity: header.opacity, line: null, pointer: null, focus: header.focus });
     Object.assign(this, { fitted: true, hovered: [], pinned: [], chosen: null });
     this.cine.stop();
@@ -83,11 +94,17 @@ export class Viewer {
 
   obey(header) {
     const ordered = ORDERED.filter((name) => this.orders[name].orders(header[name]));
-    if (ordered.includes("frame")) this.frame = header.frame;
+    if (header.order !== null && header.order !== this.order) this.goAsOrdered(header);
     if (ordered.includes("window")) Object.assign(this, { beginWindow: header.window, userWindow: null });
     if (ordered.includes("region")) this.rectangle.box = header.region;
     if (ordered.includes("opacity")) this.opacity = header.opacity;
     if (ordered.includes("focus") && header.focus) this.focus = header.focus;
+  }
+
+  /** The server sends an order until it is told of it; obeyed once, it does not lead back who has gone on since. */
+  goAsOrdered({ frame, order }) {
+    this.cine.stop();
+    Object.assign(this, { frame, order });
   }
 
   // Drawing: at most once a screen's picture.

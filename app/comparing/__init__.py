@@ -1,18 +1,19 @@
 """Two windows or two models, one question: both answers side by side, each beside what it looked at.
 
 Both are asked one after the other in a job; between the two the model is free for others. What is compared is in
-app.comparing.differences, who is compared in app.comparing.sides. Questions and answers stay in the session's memory.
+app.comparing.differences, who is compared in app.comparing.sides. Questions and answers stay in the session's memory,
+beside its history and so in no export; the audit log, where there is one, has both answers before they are shown.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import streamlit as st
 
 from app import models
-from app.asking import answer_card
+from app.asking import answer_card, pending
 from app.asking.answering import Subject, answer
 from app.comparing.differences import difference
 from app.comparing.sides import Side, check, controls
@@ -20,7 +21,8 @@ from app.failures import plain, told
 from app.jobs import Job
 from app.models import Kept
 from app.pane import pane
-from app.session import key
+from app.record.audit_panel import note
+from app.session import Turn, current, key
 from app.texts import Texts
 from app.waiting import alive, waiting
 from medfly.drawing import OPACITY
@@ -74,19 +76,21 @@ def _start(place: str, scan: Scan, question: str, about: About) -> None:
     st.session_state[place] = Job(lambda job: both(scan, question, about.sides, job), about=about, alive=alive())
 
 
-def both(scan: Scan, question: str, sides: tuple[Side, Side], job: Job) -> tuple[Answer, Answer]:
+def both(scan: Scan, question: str, sides: tuple[Side, Side], job: Job) -> tuple[Turn, Turn]:
     """The answers with their evidence, the left side's first. Raises InputError, and Cancelled by the job."""
     found = []
     for number, side in enumerate(sides):
         job.tell(stage="loading", done=number, total=len(sides))
+        subject = Subject(scan, side.window)
+        turn = replace(pending.asked(subject, question), picture=pending.seen(subject))
         shared = models.load(side.model)
         job.tell(stage="waiting")
-        found.append(answer(shared, Subject(scan, side.window), question, (), Kept(), job))
+        found.append(replace(turn, answer=answer(shared, subject, question, (), Kept(), job)))
     return found[0], found[1]
 
 
 def _show(job: Job | None, series: str, scan: Scan, about: About, texts: Texts) -> None:
-    """What there is of it: still at work, failed, or two answers."""
+    """What there is of it: still at work, failed, or two answers. Raises InputError where the audit log is broken."""
     if job is None or not about.same(job.about):
         return
     if not job.ended:
@@ -96,7 +100,9 @@ def _show(job: Job | None, series: str, scan: Scan, about: About, texts: Texts) 
     elif job.result is None:
         st.caption(texts["comparing.cancelled"])
     else:
-        _side_by_side(job.result, series, scan, about, texts)
+        for turn in job.result:
+            note(current(), turn)
+        _side_by_side((job.result[0].answer, job.result[1].answer), series, scan, about, texts)
 
 
 def _side_by_side(answers: tuple[Answer, Answer], series: str, scan: Scan, about: About, texts: Texts) -> None:
@@ -106,7 +112,7 @@ def _side_by_side(answers: tuple[Answer, Answer], series: str, scan: Scan, about
         opacity = OPACITY
     for number, column in enumerate(st.columns(2)):
         side, given = about.sides[number], answers[number]
-        own = f"{series} {'right' if number else 'left'}"
+        own = f"{series} {'right' if number else 'left'} {scan.input_hash} {scan.frame} {side.shown}"
         with column:
             st.markdown(f"**{plain(side.called)}**")
             where = key("comparing", "canvas", number, series)

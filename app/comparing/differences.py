@@ -19,22 +19,18 @@ from medfly.types import Answer
 
 @dataclass(frozen=True)
 class Difference:
-    """same: both say the same, capitals, blanks and one final full stop aside. surer: by how much the right side's
-    confidence is higher, None where either has none. shared: of the evidence that points to a place, the share that
-    lies in the same places, 0 … 1; None where either side's points to no place or was made by another method.
+    """same: both say the same, capitals, blanks and one final full stop aside. shared: of the evidence that points to a
+    place, the share that lies in the same places, 0 … 1; None where either side's points to no place or was made by
+    another method.
     """
 
     same: bool
-    surer: float | None
     shared: float | None
 
 
 def difference(left: Answer, right: Answer, size: tuple[int, int]) -> Difference:
     """size: (width, height) of the scan that both are about, in source pixels."""
-    surer = None
-    if left.confidence is not None and right.confidence is not None:
-        surer = right.confidence - left.confidence
-    return Difference(normalised_exact_match(left.text, right.text), surer, shared_evidence(left, right, size))
+    return Difference(normalised_exact_match(left.text, right.text), shared_evidence(left, right, size))
 
 
 def shared_evidence(left: Answer, right: Answer, size: tuple[int, int]) -> float | None:

@@ -5,6 +5,7 @@ This module asks no model.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class Side:
     def same(self, other: Side) -> bool:
         """Whether both ask the same model with the same window, whatever they are called."""
         return self.model == other.model and _numbers(self.window) == _numbers(other.window)
+
+    @property
+    def shown(self) -> str:
+        """Names the window by what decides the picture; says nothing."""
+        return hashlib.sha256(repr(_numbers(self.window)).encode()).hexdigest()[:16]
 
 
 def _numbers(window: Window | VoiLut | None) -> tuple[object, ...] | None:

@@ -50,6 +50,8 @@ READERS = (
 )
 """What takes part in reading files; a compressed frame's note names the one of them that decoded it."""
 VERSIONS = ("medfly", "torch", "transformers", "openai")
+MODELS = ("mini",)
+"""MedFly's own, by name (medfly.dragonfly.hub.BUILT_IN, which takes seconds to import)."""
 WORD = re.compile(r"[\w.+#-]{1,128}", re.ASCII)
 PUT_BACK = "expected the log's own: put it back, or give another path"
 
@@ -190,13 +192,14 @@ def _of_turn(turn: Turn) -> dict[str, Any]:
 
 
 def _of_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Window and model. A window's source is words, a model's folder may be named after anyone: both are left out."""
+    """Window and model. A window's source is words, a folder or a repository may be named after anyone: both are left
+    out, and such a model goes by its hash alone."""
     window, versions = provenance.get("window"), provenance.get("versions") or {}
     shown = ("center", "width", "function", "first", "entries", "bits")
-    model = str(provenance.get("model") or "").replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    model = str(provenance.get("model") or "")
     return {
         "window": {name: _plain(window[name]) for name in shown if name in window} if window else None,
-        "model": _word(model),
+        "model": model if model in MODELS else None,
         "model_hash": _word(provenance.get("model_hash")),
         "precision": _word(provenance.get("precision")),
         "versions": {name: _word(versions[name]) for name in VERSIONS if name in versions},

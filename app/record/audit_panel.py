@@ -13,7 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.failures import plain
+from app.failures import guarded, plain
 from app.record import comments, export
 from app.record.audit import VARIABLE, Format, Log, open_log
 from app.session import Session, Turn, Verdict, key
@@ -85,9 +85,12 @@ def _download(
     )
 
 
+@guarded
 def made(session: Session, form: Format, log: Log | None) -> bytes:
     """The export's bytes, which the log knows from then on; of the session as it is now. Raises InputError."""
     session = replace(session, history={series: list(turns) for series, turns in session.history.items()})
+    if log:
+        log.keep_up(session)  # nothing leaves that it does not know
     tip = log.tip() if log else None
     makers = {"html": export.as_html, "pdf": export.as_pdf, "jsonl": export.as_json_lines}
     text = makers[form](session, tip)
@@ -111,6 +114,7 @@ def _comment(log: Log, turn: Turn, texts: Mapping[str, str]) -> None:
             st.success(texts["audit.comment_kept"])
 
 
+@guarded
 def _keep(log: Log, turn: Turn, words: str, told: str) -> None:
     """Before the page is drawn anew: what was kept leaves the box, what was not stays in it."""
     try:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,16 +17,6 @@ from medfly.types import InputError
 
 LONGEST = 4000
 """Letters of a comment."""
-EXPECTED = 'expected {"at": …, "comment": …, "turn": …}: take the line out'
-
-
-@dataclass(frozen=True)
-class Comment:
-    """turn: the id of the turn that it is about. at: UTC. text: the reader's own words, as written."""
-
-    turn: str
-    at: datetime
-    text: str
 
 
 def comments_path(audit_log: Path) -> Path:
@@ -36,32 +24,19 @@ def comments_path(audit_log: Path) -> Path:
     return audit_log.with_name(f"{audit_log.name}.comments")
 
 
-def add(path: Path, turn: str, text: str) -> Comment:
-    """Keep one more; a turn may have several. text: 1 to LONGEST letters around which blanks are cut off.
+def add(path: Path, turn: str, text: str) -> None:
+    """Keep one more, as a line of JSON with the time in UTC; a turn may have several.
+
+    text: the reader's own words, 1 to LONGEST letters; blanks around them are cut off.
 
     Raises InputError for another length and where it cannot be written.
     """
     text = text.strip()
     if not 0 < len(text) <= LONGEST:
         raise InputError(f"a comment of {len(text)} letters; expected 1 to {LONGEST}: write {_how(text)}")
-    comment = Comment(turn, datetime.now(UTC), text)
-    line = json.dumps({"at": comment.at.isoformat(), "turn": turn, "comment": text})
+    line = json.dumps({"at": datetime.now(UTC).isoformat(), "turn": turn, "comment": text})
     with locked(path):
         grow(path, _end(path) + line.encode() + b"\n")
-    return comment
-
-
-def read(path: Path) -> Iterator[Comment]:
-    """All comments, oldest first; none where there is no file. Raises InputError for a line that is none."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                values = json.loads(line)
-                yield Comment(str(values["turn"]), datetime.fromisoformat(values["at"]), str(values["comment"]))
-            except (ValueError, TypeError, KeyError, RecursionError):
-                raise InputError(f"comments {str(path)!r}: found no comment in line {number}; {EXPECTED}") from None
 
 
 def _how(text: str) -> str:

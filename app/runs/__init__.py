@@ -16,8 +16,8 @@ import pandas as pd
 import streamlit as st
 
 from app import models
+from app.failures import guarded, plain, told
 from app.runs.corrections import to_lines
-from app.failures import plain, told
 from app.runs.folder import (
     ORDERS,
     OUTCOMES,
@@ -255,6 +255,7 @@ def _steps(numbers: Sequence[int], state: State, texts: Texts) -> None:
     here = numbers.index(state.number)
     before, behind, place = st.columns([1, 1, 6], vertical_alignment="center")
 
+    @guarded
     def go(to: int) -> None:
         state.number = numbers[to]
 

@@ -13,11 +13,11 @@ import streamlit as st
 from app import models
 from app.asking import answer_card
 from app.asking.answering import Subject, answer
-from app.runs.corrections import correct
 from app.failures import plain, told
 from app.jobs import Job
 from app.models import Kept
 from app.pane import pane
+from app.runs.corrections import correct
 from app.runs.folder import Outcome, Run
 from app.runs.state import State, same_model
 from app.session import key

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.runs.corrections import Correction
 from app.jobs import Job
+from app.runs.corrections import Correction
 from app.runs.folder import Run
 from app.session import key
 from app.texts import Texts

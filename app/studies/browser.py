@@ -13,7 +13,7 @@ from itertools import groupby
 
 import streamlit as st
 
-from app.failures import plain
+from app.failures import guarded, plain
 from app.session import key
 from app.studies import choice, folders, library, thumbnails, uploading
 from app.studies.choice import Source
@@ -78,6 +78,7 @@ def _folders(texts: Texts) -> list[Source]:
     return sources
 
 
+@guarded
 def _again(path: str, places: Places) -> None:
     library.SHARED.listing(path, places, anew=True)
 

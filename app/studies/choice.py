@@ -71,11 +71,6 @@ def page_of(count: int, page: int) -> range:
     return range(start, min(start + PER_PAGE, count))
 
 
-def line(item: Opened, texts: Texts) -> str:
-    """One line for what is shown, safe to show: "Series 3 · CT · 24 images"."""
-    return " · ".join(part for part in (title(item, texts), images(item, texts)) if part)
-
-
 def title(item: Opened, texts: Texts) -> str:
     """Its name in the list, short: "Series 3 · CT"."""
     number = item.numbers[2]

@@ -35,8 +35,8 @@ class Told:
 class Opened:
     """One thing to look at; equal keys are the same thing, in the same state of its files.
 
-    key: hexadecimal, says nothing. label, patient, study: safe to show ("CT 24 images", "patient 1", "study 2").
-    detail: size, body part and remarks, safe, too. images: None where only opening tells.
+    key: hexadecimal, says nothing. label: safe to show ("CT 24 images"). detail: size, body part and remarks, safe,
+    too. images: None where only opening tells.
     numbers: of patient, study and series in the catalogue, from 1; (0, 0, n) for the n-th of what names no patient.
     owner: of uploads, the session's own random token; "" for what every session may see.
     """
@@ -44,8 +44,6 @@ class Opened:
     key: str
     label: str
     detail: str = field(compare=False)
-    patient: str = field(compare=False)
-    study: str = field(compare=False)
     images: int | None = field(compare=False)
     kind: Kind = field(compare=False)
     modality: str | None = field(compare=False)
@@ -90,8 +88,6 @@ def opened_of(
             key=_key(series, owner),
             label=series.label.rpartition(" / ")[2],
             detail=_detail(series),
-            patient=f"patient {numbers[0]}" if numbers[0] else "",
-            study=f"study {numbers[1]}" if numbers[1] else "",
             images=series.images,
             kind=series.kind,
             modality=series.modality,
@@ -117,8 +113,6 @@ def _sample(number: int, path: Path, title: str) -> Opened:
         key=hashlib.sha256(path.name.encode()).hexdigest()[:32],
         label=title,
         detail="",
-        patient="",
-        study="",
         images=1,
         kind="dicom",
         modality=None,

@@ -15,9 +15,8 @@ from pydicom.data import get_testdata_file
 from medfly.types import InputError
 
 MODALITY = "What modality is used to take this image?"
-BODY = "Which part of the body does this image belong to?"
+PART = "Which part of the body does this image belong to?"
 SYSTEM = "Which organ system is imaged?"
-ORGAN = "What is the main organ in the image?"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ SAMPLES = (
         "Abdomen, MR",
         (
             MODALITY,
-            BODY,
+            PART,
             "Does the picture contain liver?",
             "Where is the liver in this image?",
             "How many kidneys in this image?",
@@ -55,22 +54,22 @@ SAMPLES = (
     SampleScan(
         "J2K_pixelrep_mismatch.dcm",
         "Head, CT",
-        (MODALITY, BODY, SYSTEM, "Does the picture contain eyes?", "Is the brain healthy?"),
+        (MODALITY, PART, SYSTEM, "Does the picture contain eyes?", "Is the brain healthy?"),
     ),
     SampleScan(
         "J2K_pixelrep_mismatch.dcm",
         "Head, CT, the same scan in a bone window",
-        (MODALITY, BODY, SYSTEM, "Does the picture contain eyes?", "Is the brain healthy?"),
+        (MODALITY, PART, SYSTEM, "Does the picture contain eyes?", "Is the brain healthy?"),
         window="bone",
     ),
     SampleScan(
         "CT_small.dcm",
         "Chest, CT, a detail around the spine",
-        (MODALITY, BODY, "Does the picture contain lung?", "Does the picture contain liver?", "Is the lung healthy?"),
+        (MODALITY, PART, "Does the picture contain lung?", "Does the picture contain liver?", "Is the lung healthy?"),
     ),
     SampleScan(
         "MR_small.dcm",
         "MR, a detail of 20 mm; the file does not say of what",
-        (MODALITY, BODY, SYSTEM),
+        (MODALITY, PART, SYSTEM),
     ),
 )

@@ -15,7 +15,7 @@ from PIL import Image
 
 from app.studies.bounded import Bounded
 from app.studies.opened import Opened
-from medfly.types import InputError, Scan
+from medfly.types import Scan
 
 SIDE = 96  # pixels
 STORE_BYTES = 32 * 1024**2
@@ -59,13 +59,18 @@ class Thumbnails:
 
     def _make(self, opened: Opened) -> None:
         try:
+            png = self._png(opened)
+            self._made.put(opened.owner, opened.key, png, len(png) + RECORD)
+        finally:  # else its place among WAITING would be taken for ever
+            with self._lock:
+                self._underway.pop(opened, None)
+
+    def _png(self, opened: Opened) -> bytes:
+        try:
             large = opened.kind != "slide" and opened.bytes > self.largest
-            png = NONE if large else thumbnail(middle(opened))
-        except (InputError, OSError, MemoryError):  # told when the series itself is opened
-            png = NONE
-        self._made.put(opened.owner, opened.key, png, len(png) + RECORD)
-        with self._lock:
-            self._underway.pop(opened, None)
+            return NONE if large else thumbnail(middle(opened))
+        except Exception:  # told when the series itself is opened
+            return NONE
 
 
 def middle(opened: Opened) -> Scan:

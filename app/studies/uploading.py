@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.failures import plain
+from app.failures import guarded, plain
 from app.session import key
 from app.studies.choice import size_text
 from app.studies.uploads import Limits, Upload, Uploads
@@ -76,6 +76,7 @@ def _take(files: list) -> None:
     st.rerun()
 
 
+@guarded
 def _remove() -> None:
     held = st.session_state.pop(HELD, None)
     if held is not None:

@@ -74,17 +74,15 @@ class Uploads:
         """
         size = sum(upload.size for upload in uploads)
         self._check(len(uploads), size)
+        archives, loose = self._kept(uploads)
         self.files += len(uploads)
         self.bytes += size
-        zipped: dict[bool, list[Upload]] = {True: [], False: []}
-        for upload in uploads:
-            zipped[looks_like_zip(_head(upload))].append(upload)
         newest = LOOSE
-        for path in self._write(zipped[True], ARCHIVES):
+        for path in archives:
             newest = f"archive {sum(name != LOOSE for name in self.listings) + 1}"
             self.listings[newest] = self._list(path)
             self.called[newest] = self._names[path]
-        if not self._write(zipped[False], LOOSE):
+        if not loose:
             return newest
         if LOOSE in self.listings:
             self.listings[LOOSE].stop()
@@ -121,10 +119,26 @@ class Uploads:
         if shutil.disk_usage(self.folder).free < size + SPARE:
             raise refusal(f"{size:,} bytes and a full disk", "free space on the server", "ask whoever runs it")
 
-    def _write(self, uploads: Sequence[Upload], kind: str) -> list[Path]:
-        """The files, numbered in the order of their names, those of one folder in one folder; their paths."""
+    def _kept(self, uploads: Sequence[Upload]) -> tuple[list[Path], list[Path]]:
+        """Archives and loose files, written: all of them, or none where one fails."""
+        zipped: dict[bool, list[Upload]] = {True: [], False: []}
+        written: dict[bool, list[Path]] = {True: [], False: []}
+        try:
+            for upload in uploads:
+                zipped[looks_like_zip(_head(upload))].append(upload)
+            for kind, name in ((True, ARCHIVES), (False, LOOSE)):
+                self._write(zipped[kind], name, written[kind])
+        except BaseException:
+            for path in (*written[True], *written[False]):
+                path.unlink(missing_ok=True)
+                self._names.pop(path, None)
+            raise
+        return written[True], written[False]
+
+    def _write(self, uploads: Sequence[Upload], kind: str, written: list[Path]) -> None:
+        """The files, numbered in the order of their names, those of one folder in one folder; their paths into
+        `written`, each before its first byte."""
         groups: dict[str, Path] = {}
-        written = []
         for number, upload in enumerate(sorted(uploads, key=lambda upload: upload.name), 1):
             name = PurePosixPath(upload.name.replace("\\", "/"))
             if str(name.parent) not in groups:
@@ -132,10 +146,9 @@ class Uploads:
                 groups[str(name.parent)] = self.folder / kind / f"{self._groups:06d}"
                 groups[str(name.parent)].mkdir(mode=0o700)
             path = groups[str(name.parent)] / f"{number:06d}"
+            written.append(path)
             _keep(upload.stream, path)
             self._names[path] = upload.name
-            written.append(path)
-        return written
 
     def _list(self, path: Path) -> Listing:
         return Listing(str(path), Places.of([self.folder]), owner=self.owner, names=dict(self._names))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from app import theme
 from app.asking.answer_card import STYLE, html, streaming
 from app.asking.answering import Check
 from app.texts import table
-from app.theme import contrast
-from medfly.drawing import LEVEL_COLOURS, shown_regions
+from medfly.drawing import BACKGROUND, LEVEL_COLOURS, MUTED, PANEL, TEXT, WARNING, shown_regions
 from medfly.types import Answer, Evidence, Region, Trust, Variation
 from medfly.wording import CAVEAT, DEFERRED, NO_WORDS
 
@@ -126,9 +127,8 @@ def test_an_answer_without_evidence_or_words_or_that_is_not_on_the_scan(texts) -
     assert not still.having("data-medfly-crop") and not still.having("tabindex") and "+0.500" in still.text
 
 
-def test_colours_can_be_read_on_the_card() -> None:
-    panel = (0x16, 0x1C, 0x26)
-    assert "#161c26" in STYLE
-    for colour in [*LEVEL_COLOURS.values(), (0xA3, 0xAD, 0xBA), (0xE6, 0xED, 0xF3), (0xFF, 0xB0, 0x66)]:
-        assert contrast(colour, panel) >= 4.5
-    assert contrast((0x6B, 0x76, 0x84), panel) >= 3  # the outline of a button
+def test_colours_are_those_of_the_theme() -> None:
+    """Whose contrast tests/app/test_theme.py measures."""
+    known = {theme.css(colour) for colour in (BACKGROUND, MUTED, PANEL, TEXT, WARNING, theme.LINE, theme.FOCUS)}
+    used = set(re.findall(r"#[0-9a-f]{3,8}\b", STYLE))
+    assert used == known | {theme.css(colour) for colour in LEVEL_COLOURS.values()} and "rgb" not in STYLE

@@ -33,7 +33,7 @@ def script() -> None:
     scan = dataclasses.replace(scan, frame=state.get("frame", 0))
     mine = session.current()
     state["shown"] = asking.shown(mine, opened.key)
-    state["went"] = asking.wanted_frame(opened.key)
+    state["went"] = asking.wanted_frame(opened.key, state.get("obeyed"))
     state["key"] = opened.key
     asking.panel(
         opened,
@@ -42,7 +42,6 @@ def script() -> None:
         state.get("region"),
         table(mine.language),
         mine,
-        noted=lambda turn: state.setdefault("noted", []).append(turn.id),
         below=lambda turn: st.caption(f"below {turn.id}"),
     )
 
@@ -96,7 +95,6 @@ def test_a_question_its_answer_and_its_crops(page: AppTest) -> None:
     shown = page.session_state["shown"]
     assert shown.turn is turn and len(shown.crops) == 3 and shown.grid == () and shown.heat is None
     assert turn.picture.shape == (turn.answer.provenance["size"][1], turn.answer.provenance["size"][0], 3)
-    assert page.session_state["noted"][-1] == turn.id
     assert f"below {turn.id}" in [caption.value for caption in page.caption]
 
 
@@ -109,7 +107,10 @@ def test_a_suggested_question_is_asked_at_once_and_answers_stand_newest_first(pa
     assert first.picture is second.picture  # kept once
     assert html(page).index("Where is it?") < html(page).index("Is the liver healthy?")
     button(page, "Show on the scan").click().run()
-    assert page.session_state["shown"].turn is first and page.session_state["went"] == 0
+    assert page.session_state["shown"].turn is first and page.session_state["went"][0] == 0
+    frame, order = page.run().session_state["went"]
+    assert frame == 0, "until a canvas says that it went there"
+    page.session_state["obeyed"] = order
     assert page.run().session_state["went"] is None
     button(page, "Forget these answers").click().run()
     assert not list(session(page).every()) and page.session_state["shown"] is None and not page.exception

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import app
 from app.record import audit
+from medfly.dragonfly.hub import BUILT_IN
 from medfly.types import InputError
 
 from .made_turns import HASH, NAME, answer, provenance, session, turn
@@ -50,10 +51,22 @@ def test_an_answer_as_documented(path) -> None:
     assert line["readers"]["numpy"] == np.__version__
     expected = {"event": "answer", "session": "5e55", "turn": one.id, "input": HASH, "frame": 3, "decoder": "pylibjpeg"}
     expected |= {"region": [10.0, 5.0, 50.0, 35.5], "confidence": 0.75, "variations": 2, "flips": 1}
-    expected |= {"trust": {"deferred": True, "likely_right": 0.5}, "model": "mini", "model_hash": "cd" * 32}
+    expected |= {"trust": {"deferred": True, "likely_right": 0.5}, "model": None, "model_hash": "cd" * 32}
     expected |= {"window": {"center": 40.0, "width": 400.0, "function": "LINEAR"}, "precision": "float32"}
     assert {name: line[name] for name in expected} == expected
     assert line["versions"] == {"medfly": "0.1.0", "torch": "2.13.0+cpu"}
+
+
+def test_only_a_model_of_medflys_own_is_named(path) -> None:
+    """A folder or a repository may be called after a patient; its hash says which model it was."""
+    assert set(audit.MODELS) == set(BUILT_IN)
+    log = audit.open_log(path)
+    names = ("mini", "/models/MuellerHans_1950", "C:\\m\\MuellerHans_1950", "MuellerHans_1950", "org/MuellerHans_1950")
+    for name in names:
+        log.answered("5e55", turn(answer=answer(provenance=provenance(model=name))))
+    _, *noted = lines(path)
+    assert [line["model"] for line in noted] == ["mini", None, None, None, None]
+    assert {line["model_hash"] for line in noted} == {"cd" * 32} and "Mueller" not in path.read_text()
 
 
 def test_no_word_reaches_the_log(path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import texts
+from app.failures import FailedError
 from app.record import audit, audit_panel, comments
 from app.session import SESSION, Session, Verdict
 
@@ -121,8 +124,8 @@ def test_a_comment_is_kept_apart(path) -> None:
     test.button[0].click().run()
     assert not test.exception and test.success[0].value == TEXTS["audit.comment_kept"]
     assert test.text_area[0].value == ""
-    (kept,) = comments.read(comments.comments_path(path))
-    assert kept.text == f"{NAME} moved <b>" and kept.turn == only(made).id
+    (kept,) = lines(comments.comments_path(path))
+    assert kept["comment"] == f"{NAME} moved <b>" and kept["turn"] == only(made).id
     assert NAME not in path.read_text() and [line["event"] for line in lines(path)] == ["log", "answer"]
 
 
@@ -135,7 +138,7 @@ def test_a_comment_that_cannot_be_kept_stays_in_its_box(path) -> None:
     assert "cannot be written" in test.error[0].value and test.text_area[0].value == "lower"
     place.rmdir()
     test.button[0].click().run()
-    assert test.success and not test.error and next(comments.read(place)).text == "lower"
+    assert test.success and not test.error and lines(place)[0]["comment"] == "lower"
 
 
 def test_an_empty_comment(path) -> None:
@@ -155,6 +158,36 @@ def test_an_export_is_in_the_log_and_states_its_last_line(path, form) -> None:
     assert line["event"] == "export" and line["format"] == form and line["turns"] == 1
     assert form == "pdf" or str(tip) in data.decode()
     assert audit.check(path, [tip]).whole
+
+
+def test_what_leaves_is_in_the_log_before(path) -> None:
+    """Also an answer that was never looked at."""
+    made, log = session(turn(), turn()), audit.open_log(path)
+    audit_panel.made(made, "jsonl", log)
+    assert [line["event"] for line in lines(path)] == ["log", "answer", "answer", "export"]
+
+
+def test_a_download_that_fails_says_no_word(path, monkeypatch, capsys) -> None:
+    """Streamlit makes it in a thread without a page, and logs in full what it raises."""
+    monkeypatch.setattr(audit_panel.export, "as_html", failing)
+    with pytest.raises(FailedError, match="ValueError") as raised, ThreadPoolExecutor(1) as pool:
+        pool.submit(audit_panel.made, session(), "html", audit.open_log(path)).result()
+    told = "".join(traceback.format_exception(raised.value)) + capsys.readouterr().err
+    assert "medfly: ValueError at" in told and NAME not in told
+    assert raised.value.__context__ is None
+
+
+def test_a_comment_that_fails_by_medflys_own_fault_says_no_word(path, monkeypatch, capsys, caplog) -> None:
+    test = opened(session())
+    monkeypatch.setattr(audit_panel.comments, "add", failing)
+    test.text_area[0].input("lower")
+    test.button[0].click().run()
+    assert not test.exception and len(test.error) == 1 and "ValueError" in test.error[0].value
+    assert NAME not in caplog.text + capsys.readouterr().err + test.error[0].value
+
+
+def failing(*_: object) -> None:
+    raise ValueError(NAME)
 
 
 def test_nothing_can_be_exported_before_the_first_answer(path) -> None:

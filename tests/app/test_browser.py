@@ -214,7 +214,7 @@ def test_what_is_shown_falls_back_to_what_there_is(tmp_path: Path) -> None:
     assert choice.shown([source], "one", {"left": "gone"}) == items[:1]
     assert choice.shown([source], "series", {"left": items[2].key}) == (items[2], items[0])
     assert choice.shown([source], "windows", {"left": items[1].key, "right": items[2].key}) == (items[1],) * 2
-    assert choice.line(items[1], table("de")) == "Serie 2 · CT · 1 Bild"
+    assert choice.title(items[1], table("de")) == "Serie 2 · CT" and choice.images(items[1], table("de")) == "1 Bild"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import canvas
 from app.canvas.orientation import letters
-from app.canvas.telling import MOST_NEEDED, Acted, acted
+from app.canvas.telling import MOST_NEEDED, Acted, acted, lacks_heat
 from app.texts import part, table
 from medfly.types import Window
 
@@ -24,6 +24,7 @@ DONE = {
     "window": {"center": -600, "width": 1500, "function": "LINEAR", "source": "preset lung"},
     "region": [1, 2.5, 30, 40],
     "crop": ["high", 35],
+    "order": "b1",
 }
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -35,7 +36,7 @@ JSON = st.recursive(
 def test_what_the_browser_tells() -> None:
     told = acted(DONE, {"series": "s", "frames": [4, 3, 4, 5]}, series="s", frames=5)
     window = Window(-600, 1500, "LINEAR", "preset lung")
-    assert told == Acted(3, window, (4, 3), (1, 2.5, 30, 40), ("high", 35))
+    assert told == Acted(3, window, (4, 3), (1, 2.5, 30, 40), ("high", 35), "b1")
 
 
 def test_another_series_tells_nothing() -> None:
@@ -63,12 +64,14 @@ def test_another_series_tells_nothing() -> None:
         ("crop", ["high", -1]),
         ("crop", [["high"], 1]),
         ("crop", "hi"),
+        ("order", 3),
+        ("order", "b" * 81),
     ],
 )
 def test_what_does_not_fit_is_left_out(name: str, value: object) -> None:
     told = acted({**DONE, name: value}, None, series="s", frames=5)
     assert getattr(told, name) is None
-    assert sum(getattr(told, other) is None for other in ("frame", "window", "region", "crop")) == 1
+    assert sum(getattr(told, other) is None for other in ("frame", "window", "region", "crop", "order")) == 1
 
 
 @settings(max_examples=150, deadline=None)
@@ -77,6 +80,8 @@ def test_nothing_from_a_browser_raises(sent: object) -> None:
     state = {"series": "s", "frame": sent, "window": sent, "region": sent, "crop": sent}
     assert acted(sent, sent, series="s", frames=9) == Acted()
     told = acted(state, {"series": "s", "frames": sent}, series="s", frames=9)
+    assert lacks_heat(sent) is (isinstance(sent, dict) and sent.get("heat") is True)
+    assert told.order is None or told.order == sent
     assert told.frame is None or 0 <= told.frame < 9
     assert all(0 <= one < 9 for one in told.need) and len(told.need) <= MOST_NEEDED
 

@@ -136,6 +136,7 @@ def test_the_view_in_the_header() -> None:
         series="né-1",
         frames=12,
         frame=4,
+        order="b1",
         missing=(3,),
         window=Window(1, 2, "SIGMOID", "file"),
         presets=[("lung", preset("lung"))],
@@ -148,6 +149,7 @@ def test_the_view_in_the_header() -> None:
     )
     header = Packet(pack(view, height=500)).header
     assert (header["series"], header["frames"], header["frame"], header["height"]) == ("né-1", 12, 4, 500)
+    assert header["order"] == "b1"
     assert (header["missing"], header["evidence_frame"], header["focus"]) == ([3], 4, None)
     assert header["window"] == {"center": 1, "width": 2, "function": "SIGMOID", "source": "file"}
     assert header["presets"][0] == ["lung", preset("lung").to_dict()]
@@ -163,3 +165,17 @@ def test_heat_in_256_steps() -> None:
     facts = packet.header["heat"]
     assert (facts["width"], facts["height"]) == (3, 2)
     assert packet.blob(facts["values"], "u1").tolist() == [0, 128, 255, 0, 0, 255]
+
+
+def test_heat_that_the_browser_has_is_named_only() -> None:
+    heat = np.random.default_rng(2).random((2048, 2048), dtype=np.float32)
+    view, same = View(series="s", frames=1, heat=heat), View(series="t", frames=2, heat=heat.copy())
+    assert len(pack(view)) > heat.size
+    small = pack(same, known=view.heat_id)
+    assert len(small) < 16_000
+    facts = Packet(small).header["heat"]
+    assert (facts["id"], facts["width"], facts["values"]) == (view.heat_id, 2048, None)
+    for other in (heat.reshape(1024, 4096), heat + np.float32(0.1), heat[::-1]):
+        packet = Packet(pack(View(series="s", frames=1, heat=other), known=view.heat_id))
+        assert packet.header["heat"]["values"] is not None and packet.header["heat"]["id"] != view.heat_id
+    assert View(series="s", frames=1).heat_id is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import medfly
+from app import comparing
 from app.comparing.sides import CUSTOM, OWN, SEEN, Side, models_given, window_of, windows_of
 from app.pane import strength
+from app.record import audit
+from app.session import SESSION
 from app.studies.samples import SAMPLES
 from app.texts import table
 from data_adapters import read
@@ -131,14 +136,16 @@ def test_two_windows_answer_as_the_model_alone(page: AppTest, tiny_model: Path, 
     ask(page, QUESTION)
     assert not page.exception and not page.error
     fly = medfly.load(str(tiny_model))
-    answers = page.session_state[JOB].result
+    answers = [turn.answer for turn in page.session_state[JOB].result]
+    assert list(page.session_state[SESSION].every()) == [], "no part of the session's history"
     for found, window in zip(answers, ("bone", "lung"), strict=True):
         expected = fly.ask(head, QUESTION, window=window)
         assert (found.text, found.provenance["window"]) == (expected.text, preset(window).to_dict())
         assert found.confidence == pytest.approx(expected.confidence, abs=1e-5)
         assert found.evidence is not None
     words = html(page)
-    assert 'data-medfly-series="series left"' in words and 'data-medfly-series="series right"' in words
+    for name in ("left", "right"):
+        assert f'data-medfly-series="series {name} {head.input_hash} {head.frame} ' in words
     assert "&lt;b&gt;healthy&lt;/b&gt;" in words and "<b>healthy" not in words
     same = "=" if answers[0].text.strip() == answers[1].text.strip() else "≠"
     assert f"<b>{same} " in words
@@ -152,9 +159,58 @@ def test_two_models(page: AppTest, tiny_model: Path, monkeypatch: pytest.MonkeyP
     page.radio(key="medfly-comparing-kind-series").set_value("models").run()
     ask(page, "Is there a fracture?")
     assert not page.exception and not page.error
-    left, right = page.session_state[JOB].result
+    left, right = (turn.answer for turn in page.session_state[JOB].result)
     assert (left.provenance["model"], right.provenance["model"]) == (str(tiny_model), "mini")
     assert left.provenance["window"] == right.provenance["window"]
+
+
+def test_each_picture_that_a_side_shows_has_a_name_of_its_own(
+    page: AppTest, head: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pane() asks: another window, frame or file fits the picture anew."""
+    names: list[str] = []
+    monkeypatch.setattr("app.comparing.pane", lambda *_, series, **__: names.append(series))
+    for window in ("bone", "lung", "bone"):
+        page.selectbox(key="medfly-comparing-0-w-series").select(window)
+        ask(page, QUESTION)
+    first, second, third = names[-6::2][-3:]
+    assert not page.exception and first == third != second
+    given = Answer("Q", "A")
+    left, right = Side("mini", Window(40, 80), "l"), Side("mini", Window(40, 81), "r")
+    for scan in (head, replace(head, frame=1), replace(head, input_hash="ab")):
+        comparing._side_by_side((given, given), "s", scan, comparing.About(("", 0), (left, right)), TEXTS)
+    assert len(set(names[-6:])) == 6
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text("ascii").splitlines()]
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(audit.VARIABLE, str(tmp_path / "audit.jsonl"))
+    return tmp_path / "audit.jsonl"
+
+
+def test_both_answers_are_in_the_audit_log_once(page: AppTest, log: Path, head: Scan) -> None:
+    page.selectbox(key="medfly-comparing-0-w-series").select("bone").run()
+    ask(page, QUESTION)
+    page.run()
+    assert not page.exception and not page.error
+    first, *noted = lines(log)
+    assert first["event"] == "log" and [line["event"] for line in noted] == ["answer"] * 2
+    for line, window in zip(noted, (preset("bone"), head.windows[0]), strict=False):
+        assert line["input"] == head.input_hash and line["session"] == page.session_state[SESSION].id
+        assert line["picture"] == hashlib.sha256(head.display(window).tobytes()).hexdigest()
+    assert noted[0]["turn"] != noted[1]["turn"] and audit.check(log).whole
+
+
+def test_without_their_lines_no_answers_are_shown(page: AppTest, log: Path) -> None:
+    audit.open_log(log)
+    log.write_text("words")
+    page.selectbox(key="medfly-comparing-0-w-series").select("bone").run()
+    ask(page, QUESTION)
+    assert not page.exception and "audit log" in page.error[0].value and "medfly-card" not in html(page)
 
 
 def test_mistakes_are_one_line(page: AppTest) -> None:

@@ -42,6 +42,51 @@ def test_a_failure_of_our_own_says_no_word_of_its_message(capsys: pytest.Capture
     assert not page.exception
 
 
+def fragments(kind: str) -> None:
+    """Each part of a page that Streamlit runs by itself, with something in it that fails."""
+    import numpy as np
+    import streamlit as st
+
+    from app import asking, failures, pane, waiting
+    from app.jobs import Job
+    from app.session import Session
+    from app.texts import table
+    from medfly.types import Scan
+
+    def failing(*_: object, **__: object) -> None:
+        raise ValueError("Doe^Jane")
+
+    texts, job = table(), Job(lambda job: None)
+    job.wait()
+    if kind == "progress":
+        asking._progress(job, "series", texts, Session())
+    elif kind == "waiting":
+        job._ended.is_set = failing  # type: ignore[method-assign]
+        waiting.waiting(job, texts, "key")
+    elif kind == "pane":
+        pane._drawn(Scan(np.zeros((4, 4))), failing, "series", "key", 100, texts)  # type: ignore[arg-type]
+    else:
+        st.button("press", on_click=failures.guarded(failing))
+    st.write("the rest of the page")
+
+
+@pytest.mark.parametrize("kind", ["progress", "waiting", "pane", "callback"])
+def test_what_streamlit_runs_by_itself_says_no_word_either(
+    kind: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.asking.pending.collect", raising)
+    page = AppTest.from_function(fragments, args=(kind,)).run()
+    if kind == "callback":
+        page.button[0].click().run()
+    assert not page.exception and len(page.error) == 1 and "ValueError" in page.error[0].value
+    assert page.markdown[-1].value == "the rest of the page"
+    assert NAME not in caplog.text + capsys.readouterr().err + page.error[0].value
+
+
+def raising(*_: object) -> None:
+    raise ValueError(NAME)
+
+
 def test_stopping_is_no_failure() -> None:
     page = AppTest.from_function(failing, args=("stop",)).run()
     assert not page.error and not page.markdown and not page.exception

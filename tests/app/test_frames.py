@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydicom.data import get_testdata_file
 
+from app.studies import thumbnails
 from app.studies.bounded import Bounded
 from app.studies.frames import Frames, scan_bytes
 from app.studies.library import Found, Listing
@@ -132,6 +133,23 @@ def test_thumbnail_has_the_shape_in_millimetres_and_the_middle_frame(tmp_path: P
     series(tmp_path, 3)
     made = Thumbnails().ready([only(tmp_path)], 30)
     assert list(made.values()) == [thumbnail(Frames().frame(only(tmp_path), 1))]
+
+
+def test_a_thumbnail_that_fails_in_a_new_way_leaves_its_place_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series(tmp_path)
+    item = only(tmp_path)
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("a decoder's own")
+
+    monkeypatch.setattr(thumbnails, "middle", failing)
+    made = Thumbnails()
+    assert made.ready([item], 30) == {item.key: NONE} and not made._underway
+    other = Thumbnails()
+    monkeypatch.setattr(other._made, "put", failing)
+    assert other.ready([item], 30) == {} and not other._underway
 
 
 def test_thumbnails_of_what_is_broken_or_large(tmp_path: Path) -> None:

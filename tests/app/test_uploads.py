@@ -67,6 +67,26 @@ def test_a_series_may_come_in_parts(tmp_path: Path) -> None:
     assert ([i.images for i in before], [i.images for i in after]) == ([2], [4]) and before[0].key != after[0].key
 
 
+class Torn(io.BytesIO):
+    """A stream that breaks off behind its first bytes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() >= 4:
+            raise OSError(28, "No space left on device")
+        return super().read(4)
+
+
+def test_an_upload_that_breaks_off_keeps_nothing_and_counts_nothing(tmp_path: Path) -> None:
+    held = Uploads(Limits(files=4, total=10**7))
+    paths = series(tmp_path, 3)
+    torn = Upload("z/torn", 100, Torn(b"x" * 100))
+    with pytest.raises(InputError, match="cannot be kept"):
+        held.add([upload("a.zip", zipped(*paths)), upload("a/first", b"x"), torn])
+    assert (held.files, held.bytes, on_disk(held), held.listings) == (0, 0, [], {})
+    held.add(of_files(*paths))
+    assert held.files == 3 and waited(held.listings[LOOSE]).items[0].images == 3
+
+
 NAMES = st.text(st.sampled_from([".", "/", "\\", "a", "~", "\0", ":", "é", "\n"]), max_size=12)
 
 

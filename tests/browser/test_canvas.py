@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
-from collections.abc import Callable
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from playwright.sync_api import expect
 
 from app.canvas import View
 from app.canvas import script as joined
 from app.canvas.packet import pack
 from medfly.display import render
 from medfly.drawing import LEVEL_COLOURS
-from medfly.geometry import patient_point
+from medfly.geometry import Pyramid, patient_point
 from medfly.types import Scan, VoiLut, Window
 
 if TYPE_CHECKING:
@@ -202,12 +206,227 @@ def test_an_echo_is_no_order(modules: Page) -> None:
     assert orders == [False, False, False, False, True]
 
 
+def test_an_echo_keeps_little(modules: Page) -> None:
+    """What the server never repeats, such as a window, is not kept for ever."""
+    same, many, last = modules.evaluate(
+        """() => {
+          const [same, many] = [new canvas.Echo(null), new canvas.Echo(null)];
+          for (let i = 0; i < 1000; i++) same.tell({center: 40, width: 400}), many.tell({center: i, width: 400});
+          return [same.told.length, many.told.length, many.orders({center: 999, width: 400})];
+        }"""
+    )
+    assert (same, last) == (1, False) and many <= 100
+
+
+# A canvas without a server: `v`, and in `sent` what it would tell.
+
+
+@pytest.fixture
+def alone(modules: Page) -> Iterator[Page]:
+    folder = files("app.canvas")
+    page = f"<style>{folder.joinpath('canvas.css').read_text()}</style>{folder.joinpath('canvas.html').read_text()}"
+    modules.evaluate(
+        """(page) => {
+          document.body.innerHTML = page + "<button id='elsewhere'>ask</button>";
+          document.querySelector(".medfly-canvas").style.width = "900px";
+          window.v = new canvas.Viewer(document.querySelector(".medfly-canvas"));
+          window.sent = [];
+          const note = (name, value) => sent.push([name, value]);
+          Object.assign(v.reporter, { setStateValue: note, setTriggerValue: note });
+        }""",
+        page,
+    )
+    yield modules
+    modules.evaluate("v.close()")
+
+
+def show(page: Page, known: str | None = None, **facts: Any) -> None:
+    """The server sends a view of three frames, all of them with it."""
+    images = {frame: Scan(np.full((60, 100), 10.0 * frame, np.float32)) for frame in range(3)}
+    view = View(**{"series": "s", "frames": 3, "images": images, "window": Window(0, 100)} | facts)
+    text = b64encode(pack(view, known=known)).decode()
+    page.evaluate("(data) => v.show(Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0)))", text)
+    drawn(page)
+
+
+def drawn(page: Page) -> None:
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def seen(page: Page) -> np.ndarray:
+    """[H, W, 4] uint8, the canvas as it is drawn."""
+    drawn(page)
+    text = page.evaluate("v.canvas.toDataURL()").split(",")[1]
+    return np.asarray(Image.open(BytesIO(b64decode(text))).convert("RGBA")).astype(int)
+
+
+def last_told(page: Page) -> dict[str, Any] | None:
+    return page.evaluate("sent.filter(([name]) => name === 'acted').at(-1)?.[1] ?? null")
+
+
+@pytest.mark.parametrize("press", ["pointerdown", "focusin", "click"])
+def test_what_is_pressed_elsewhere_finds_all_told(alone: Page, press: str) -> None:
+    show(alone)
+    alone.evaluate("v.cine.toggle()")
+    alone.wait_for_function("v.frame !== 0")
+    act = "(press) => document.querySelector('#elsewhere').dispatchEvent(new Event(press, {bubbles: true}))"
+    alone.evaluate(act, press)
+    assert alone.evaluate("v.cine.playing") is False
+    assert last_told(alone) == alone.evaluate("v.reporter.done()") and last_told(alone)["frame"] != 0  # type: ignore[index]
+    alone.evaluate("v.turnWindow(50, 0)")
+    alone.evaluate("(press) => v.stage.dispatchEvent(new Event(press, {bubbles: true}))", "focusin")
+    assert last_told(alone)["window"] is None, "on the canvas itself it has time"  # type: ignore[index]
+    alone.evaluate(act, press)
+    assert last_told(alone)["window"] is not None  # type: ignore[index]
+    told = alone.evaluate("sent.length")
+    alone.evaluate("v.turnWindow(50, 0), v.close()")
+    alone.evaluate(act, press)
+    assert alone.evaluate("sent.length") == told, "a canvas that is gone listens to nothing"
+
+
+def test_a_key_outside_of_a_form_stops_cine_and_leaves_telling_to_the_click(alone: Page) -> None:
+    show(alone)
+    alone.evaluate("v.cine.toggle()")
+    key = "(where) => document.querySelector(where).dispatchEvent(new KeyboardEvent('keydown', {bubbles: true}))"
+    alone.evaluate(key, "#elsewhere")
+    assert alone.evaluate("v.cine.playing") is False
+    alone.evaluate("v.turnWindow(50, 0)")
+    alone.evaluate(key, "#elsewhere")
+    assert last_told(alone) is None
+    alone.evaluate("document.querySelector('#elsewhere').outerHTML = '<p data-testid=stForm><input></p>'")
+    alone.evaluate(key, "[data-testid=stForm] input")
+    assert last_told(alone)["window"] is not None  # type: ignore[index]
+
+
+def test_a_click_waits_until_what_is_told_is_away(alone: Page) -> None:
+    """And comes once, with the same key held and at the same place."""
+    show(alone)
+    found = alone.evaluate(
+        """async () => {
+          const found = [];
+          const note = (event) => found.push([event.shiftKey, event.clientX, sent.length]);
+          document.querySelector("#elsewhere").addEventListener("click", note);
+          const click = () => new MouseEvent("click", {bubbles: true, cancelable: true, shiftKey: true, clientX: 7});
+          document.querySelector("#elsewhere").dispatchEvent(click());
+          v.goTo(1);
+          const set = v.reporter.setStateValue;
+          v.reporter.setStateValue = (...value) => setTimeout(() => set(...value)); // as Streamlit sends it
+          document.querySelector("#elsewhere").dispatchEvent(click());
+          await new Promise((done) => setTimeout(done, 50));
+          return found;
+        }"""
+    )
+    assert found == [[True, 7, 0], [True, 7, 1]]
+
+
+def test_its_own_play_button_does_not_stop_cine_before_it_is_pressed(alone: Page) -> None:
+    show(alone)
+    for playing in (True, False, True):
+        alone.locator("[data-name=cine]").click()
+        assert alone.evaluate("v.cine.playing") is playing
+
+
+def test_cine_runs_once_however_fast_it_is_toggled(alone: Page) -> None:
+    show(alone)
+    most = alone.evaluate(
+        """async () => {
+          const play = v.cine.play;
+          let calls = 0, most = 0;
+          v.cine.play = function (before) { calls++; play.call(this, before); };
+          for (let i = 0; i < 5; i++) v.cine.toggle();
+          for (let i = 0; i < 10; i++) {
+            calls = 0;
+            await new Promise(requestAnimationFrame);
+            most = Math.max(most, calls);
+          }
+          return most;
+        }"""
+    )
+    assert most == 1
+
+
+def test_an_order_is_obeyed_once(alone: Page) -> None:
+    """The server repeats it until it is told; whoever has gone on meanwhile is not led back."""
+    frame = "v.frame"
+    show(alone)
+    show(alone, frame=2, order="a")
+    assert alone.evaluate(frame) == 2
+    show(alone, frame=0)  # a run of the page that knows of neither
+    assert alone.evaluate(frame) == 2
+    alone.evaluate("v.reporter.tell()")
+    assert last_told(alone)["order"] == "a" and last_told(alone)["frame"] == 2  # type: ignore[index]
+    alone.evaluate("v.goTo(1)")
+    for order in ("a", None):
+        show(alone, frame=2, order=order)
+        assert alone.evaluate(frame) == 1
+    alone.evaluate("v.cine.toggle()")
+    show(alone, frame=2, order="b")
+    assert alone.evaluate("[v.frame, v.cine.playing]") == [2, False]
+
+
+def test_the_grid_is_seen_as_soon_as_it_is_sent(alone: Page) -> None:
+    """On the frame that the model saw, and on no other."""
+    grid = Pyramid(100, 60, 16, (2, 2), (4, 4)).crops()
+    show(alone, evidence_frame=0)
+    before = seen(alone)
+    show(alone, evidence_frame=0, grid=grid)
+    changed = (seen(alone) != before).any(axis=-1)
+    place = alone.evaluate("v.place")
+    for x in (25, 50, 75):
+        column = round(place["x"] + x * place["zoom"])
+        rows = slice(round(place["y"]), round(place["y"] + 60 * place["zoom"]))
+        assert changed[rows, column - 2 : column + 2].any(axis=1).mean() > 0.8, "a line from top to bottom"
+    alone.evaluate("v.toggle('grid')")
+    assert (seen(alone) == before).all()
+    show(alone, evidence_frame=0, grid=grid)
+    assert (seen(alone) == before).all(), "who took it away does not get it back with every view"
+    show(alone, evidence_frame=0)
+    alone.evaluate("v.goTo(1)")
+    before = seen(alone)
+    show(alone, evidence_frame=0, grid=grid)
+    assert alone.evaluate("v.shows.grid") is True
+    assert (seen(alone) == before).all()
+
+
+def test_a_map_of_evidence_is_sent_once_and_asked_for_where_it_is_lacking(alone: Page) -> None:
+    heat = np.ones((30, 50), np.float32)
+    name = View(series="s", frames=3, heat=heat).heat_id
+    show(alone)
+    plain = seen(alone)
+    show(alone, heat=heat, known=name)
+    assert (seen(alone) == plain).all()
+    asked = alone.evaluate("sent.filter(([name]) => name === 'need').map(([, need]) => need)")
+    assert asked == [{"series": "s", "frames": [], "heat": True}]
+    show(alone, heat=heat)
+    red = seen(alone)
+    assert (red != plain).any()
+    show(alone)
+    assert (seen(alone) == plain).all()
+    show(alone, heat=heat, known=name)
+    assert (seen(alone) == red).all()
+    show(alone, heat=heat / 2, known=name)
+    assert alone.evaluate("sent.at(-1)[1].heat") is False or (seen(alone) != red).any()
+    assert len(alone.evaluate("sent.filter(([name]) => name === 'need')")) == 1, "not again while it has it"
+
+
+def test_what_cannot_be_opened_is_said_once(alone: Page) -> None:
+    show(alone, frames=9, missing=(5,))
+    show(alone, frames=9)
+    alone.evaluate("v.goTo(5)")
+    drawn(alone)
+    assert alone.evaluate("v.frames.lost(5)") is True
+    assert 5 not in [one for _, need in alone.evaluate("sent") for one in need.get("frames", [])]
+    show(alone, series="another", frames=9)
+    assert alone.evaluate("v.frames.lost(5)") is False
+
+
 # On a page of Streamlit.
 
 
 @pytest.fixture
 def opened(script: Callable[..., Any], tab: Callable[..., Page]) -> Callable[..., Page]:
     def open_series(series: str = "volume", **options: Any) -> Page:
+        options = {"viewport": {"width": 1600, "height": 1400}} | options  # all of it is in view: nothing scrolls
         page = tab(script(PAGE.read_text("utf-8")), f"?series={series}", **options)
         waits(page, "(viewer) => viewer.shownImage !== null")
         return page
@@ -225,15 +444,19 @@ def waits(page: Page, condition: str) -> None:
     page.wait_for_function(text, arg=condition)
 
 
-def ask(page: Page, expression: str) -> Any:
+def ask(page: Page, expression: str, number: int = 0) -> Any:
     """Of the viewer, called `v`."""
-    return page.locator(".medfly-canvas").evaluate(f"(root) => {{ const v = root.viewer; return {expression}; }}")
+    return (
+        page.locator(".medfly-canvas")
+        .nth(number)
+        .evaluate(f"(root) => {{ const v = root.viewer; return {expression}; }}")
+    )
 
 
-def told(page: Page, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def told(page: Page, condition: Callable[[dict[str, Any]], bool], number: int = 0) -> dict[str, Any]:
     """What the page's script was told last, as soon as that is so."""
     for _ in range(300):
-        found = json.loads(page.locator("#told").inner_text())
+        found = json.loads(page.locator(f"#told{number}").inner_text())
         if condition(found):
             return found
         page.wait_for_timeout(50)
@@ -306,8 +529,8 @@ def test_frames_are_asked_for_as_needed(opened: Callable[..., Page]) -> None:
     assert ask(page, "v.shownImage.intercept") == -119 * 5 + 40 * 29 - 700
     press(page, "Home", "ArrowUp")
     needed = told(page, lambda said: said["frame"] == 0 and 0 in said["needed"])["needed"]
-    assert len(needed) == len(set(needed)), "no frame was sent twice"
-    assert set(needed) <= set(range(30)) - {13}
+    assert len(needed) == len(set(needed)), "no frame was asked for twice, and not what cannot be opened"
+    assert 13 in needed and set(needed) <= set(range(30))
 
 
 def test_cine_runs_and_tells_only_where_it_stopped(opened: Callable[..., Page]) -> None:
@@ -317,12 +540,74 @@ def test_cine_runs_and_tells_only_where_it_stopped(opened: Callable[..., Page]) 
     for _ in range(2):
         waits(page, "(v) => v.frame > 20")
         waits(page, "(v) => v.frame < 10")
-    frame = json.loads(page.locator("#told").inner_text())["frame"]
+    frame = json.loads(page.locator("#told0").inner_text())["frame"]
     button(page, "cine").click()
     last = ask(page, "v.frame")
     assert told(page, lambda said: said["frame"] == last)["frame"] == last
     assert frame is None
     assert last != 13, "what cannot be opened is passed over"
+
+
+def test_a_question_is_about_what_is_seen(opened: Callable[..., Page]) -> None:
+    """While cine plays, and at once after a turn of the wheel, a drag, or a key."""
+    page = opened()
+    asked = page.locator("#asked")
+    button(page, "speed").select_option("30")
+    button(page, "cine").click()
+    waits(page, "(v) => v.frame > 8")
+    page.get_by_role("button", name="Ask").click()
+    assert ask(page, "v.cine.playing") is False
+    expect(asked).to_have_text(f"[{ask(page, 'v.frame')}, null]")
+    for _ in range(3):
+        frame = ask(page, "v.frame")
+        stage(page).hover()
+        page.mouse.wheel(0, -100)
+        page.get_by_role("button", name="Ask").click()
+        expect(asked).to_have_text(f"[{frame - 1}, null]")
+        assert ask(page, "v.frame") == frame - 1
+    drag(page, (100, 0))
+    page.get_by_role("button", name="Ask").focus()
+    page.keyboard.press("Enter")
+    width = ask(page, "v.userWindow.width")
+    expect(asked).to_have_text(f"[{frame - 1}, {width}]")
+    page.get_by_role("textbox", name="Question").fill("what is this?")
+    stage(page).hover()
+    page.mouse.wheel(0, -100)
+    waits(page, f"(v) => v.frame === {frame - 2}")
+    page.keyboard.press("Enter")  # in the form
+    expect(asked).to_have_text(f"[{frame - 2}, {width}]")
+
+
+def test_both_canvases_of_a_series_go_where_they_are_ordered(
+    script: Callable[..., Any], tab: Callable[..., Page]
+) -> None:
+    page = tab(script(PAGE.read_text("utf-8")), "?panes=2", viewport={"width": 1200, "height": 1900})
+    for number in (0, 1):
+        told(page, lambda said: len(said["needed"]) > 5, number)
+    page.get_by_role("button", name="Go to 9").click()
+    for number in (0, 1):
+        assert told(page, lambda said: said["frame"] == 9, number)["order"] is None, "it is told that it was obeyed"
+        assert ask(page, "v.frame", number) == 9
+    page.locator(".stage").first.focus()
+    page.keyboard.press("ArrowUp")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#asked")).to_have_text("[8, null]")
+    assert [ask(page, "v.frame", number) for number in (0, 1)] == [8, 9]
+    page.get_by_role("button", name="Go to 9").click()
+    assert told(page, lambda said: said["frame"] == 9)["order"] is None
+
+
+def test_a_map_of_evidence_comes_once(opened: Callable[..., Page]) -> None:
+    """Views that follow name it only; a browser that has lost it gets it again."""
+    page = opened()
+    waits(page, "(v) => v.heat !== null")
+    press(page, "ArrowDown")
+    told(page, lambda said: said["frame"] == 6)
+    waits(page, "(v) => v.header.heat.values === null && !v.lacksHeat()")
+    ask(page, "(v.heat = null)")
+    press(page, "ArrowDown")
+    told(page, lambda said: said["frame"] == 7)
+    waits(page, "(v) => !v.lacksHeat()")
 
 
 def test_hovering_and_choosing_crops_needs_no_run(opened: Callable[..., Page], shot: Callable[..., Path]) -> None:
@@ -446,7 +731,7 @@ def test_everything_is_reached_by_keyboard_and_named(opened: Callable[..., Page]
         assert control.get_attribute("aria-label") or control.inner_text().strip()
         assert control.evaluate("(one) => one.tabIndex") >= 0
     assert stage(page).get_attribute("aria-label")
-    page.locator("#other").focus()
+    page.get_by_role("button", name="Go to 9").focus()
     page.keyboard.press("Tab")
     outline = "(root) => getComputedStyle(root.querySelector('[data-name=window]')).outlineStyle"
     assert page.locator(".medfly-canvas").evaluate(outline) == "solid", "the focus is seen"

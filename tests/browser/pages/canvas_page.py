@@ -1,6 +1,7 @@
 """A page with the canvas alone: two series (one of thirty frames, one in colour) and links as an answer has them.
 
-It tells what the canvas tells, as text, and how often its parts ran.
+It tells what the canvas tells, as text, how often its parts ran, and what a question would be about. ?panes=2: two
+canvases of one series.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from app.canvas import View, canvas, done
+from app.session import new_id
 from medfly.geometry import Pyramid
 from medfly.types import Region, Scan, VoiLut, Window
 
@@ -64,23 +66,42 @@ def main() -> None:
         '<span tabindex="0" id="several" data-medfly-crops="high-3 medium-1">several</span> '
         '<button id="other" data-medfly-crop="high-3" data-medfly-series="another">of another series</button></p>'
     )
-    pane(series)
+    ask(series)
+    for number in range(int(st.query_params.get("panes", 1))):
+        pane(series, number)
+
+
+def ask(series: str) -> None:
+    """What the page beside a canvas does: a question about what is seen, and an order to go somewhere."""
+    with st.form("form"):
+        st.text_input("Question")
+        sent = st.form_submit_button("Send")
+    if st.button("Ask") or sent:
+        asked = done("canvas0", series, FRAMES)
+        st.session_state["asked"] = [asked.frame, asked.window and asked.window.width]
+    if st.button("Go to 9"):
+        st.session_state["order"] = 9, new_id()
+    st.html(f'<pre id="asked">{json.dumps(st.session_state.get("asked"))}</pre>')
 
 
 @st.fragment
-def pane(series: str) -> None:
+def pane(series: str, number: int) -> None:
     volume = series == "volume"
     frames = FRAMES if volume else 1
-    acted = done("canvas", series, frames)
+    acted = done(f"canvas{number}", series, frames)
     scans = {0: others()[series]} if not volume else {}
     images = {frame: volume_frame(frame) if volume else scans[frame] for frame in acted.need if frame != 13}
+    going = st.session_state.get("order")
+    order = None if going is None or going[1] == acted.order else going[1]
+    frame = 5 if volume and acted.frame is None else acted.frame or 0
     pyramid = Pyramid(WIDTH, HEIGHT, 40, (2, 2), (6, 6))
     view = View(
         series=series,
         frames=frames,
-        frame=5 if volume and acted.frame is None else acted.frame or 0,
+        frame=going[0] if going and order else frame,
+        order=order,
         images=images,
-        missing=(13,) if volume else (),
+        missing=[13] if volume and 13 in acted.need else (),
         window=scans[0].windows[0] if series == "table" else None,
         presets=[("wide", Window(100, 2000, source="preset wide")), ("exact", Window(0, 300, "LINEAR_EXACT")),
                  ("curve", Window(50, 500, "SIGMOID"))],
@@ -90,12 +111,13 @@ def pane(series: str) -> None:
         region=acted.region,
         evidence_frame=5 if volume else None,
     )  # fmt: skip
-    told = canvas(view, key="canvas")
+    told = canvas(view, key=f"canvas{number}")
     window = told.window and told.window.to_dict()
     said = {"frame": told.frame, "window": window, "need": told.need, "region": told.region, "crop": told.crop}
-    st.session_state["needed"] = st.session_state.get("needed", []) + list(told.need)
-    said |= {"needed": st.session_state["needed"], "series": series}
-    st.html(f'<pre id="told">{json.dumps(said)}</pre>')
+    needed = st.session_state.setdefault(f"needed{number}", [])
+    needed += told.need
+    said |= {"needed": needed, "series": series, "order": order}
+    st.html(f'<pre id="told{number}">{json.dumps(said)}</pre>')
 
 
 main()
