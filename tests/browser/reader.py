@@ -112,7 +112,12 @@ class Reader:
         return self.page.get_by_role("combobox", name=self.texts["studies.source"], exact=True)
 
     def picture(self) -> bytes:
-        """The scan as it is seen, as PNG."""
+        """The scan as it is seen, as PNG, once it stands still."""
         self.page.mouse.move(2, 2)
-        self.page.wait_for_timeout(400)
-        return self.stage.screenshot()
+        found = b""
+        for _ in range(20):
+            before, found = found, self.stage.screenshot()
+            if found == before:
+                break
+            self.page.wait_for_timeout(400)
+        return found
