@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from PIL import Image, ImageOps
 
 from app.texts import Language, table
 
@@ -111,12 +114,17 @@ class Reader:
         """The choice between the folder, what was uploaded and archives; it is there where there are several."""
         return self.page.get_by_role("combobox", name=self.texts["studies.source"], exact=True)
 
+    def seen(self) -> bytes:
+        """The scan as it is seen now, without its rim, whose rounded corners are drawn anew a little differently."""
+        stage = Image.open(io.BytesIO(self.stage.screenshot())).convert("RGB")
+        return ImageOps.crop(stage, 8).tobytes()
+
     def picture(self) -> bytes:
-        """The scan as it is seen, as PNG, once it stands still."""
+        """The scan as `seen`, once it stands still and nothing is pointed at."""
         self.page.mouse.move(2, 2)
         found = b""
         for _ in range(20):
-            before, found = found, self.stage.screenshot()
+            before, found = found, self.seen()
             if found == before:
                 break
             self.page.wait_for_timeout(400)

@@ -82,13 +82,13 @@ def test_asking_hovering_and_a_click_on_a_crop(reader: Reader, shot) -> None:
     still = reader.picture()
     reader.page.locator("[data-medfly-crops]").first.hover()
     reader.page.wait_for_timeout(400)
-    assert reader.stage.screenshot() != still, "hovering an answer highlights its crops"
+    assert reader.seen() != still, "hovering an answer highlights its crops"
     shot(reader.page, "app-hover")
     assert reader.picture() == still, "and leaving it takes that back"
     crop = reader.crops.first
     crop.focus()
     reader.page.wait_for_timeout(400)
-    assert reader.stage.screenshot() != still, "the keyboard does the same"
+    assert reader.seen() != still, "the keyboard does the same"
     crop.click()
     inset = reader.page.locator(".medfly-canvas .inset").first
     expect(inset).to_be_visible()
