@@ -115,9 +115,11 @@ class Reader:
         return self.page.get_by_role("combobox", name=self.texts["studies.source"], exact=True)
 
     def seen(self) -> bytes:
-        """The scan as it is seen now, without its rim, whose rounded corners are drawn anew a little differently."""
+        """The scan as it is seen now, as PNG, without its rim, whose rounded corners are drawn anew a little differently."""
         stage = Image.open(io.BytesIO(self.stage.screenshot())).convert("RGB")
-        return ImageOps.crop(stage, 8).tobytes()
+        inner = io.BytesIO()
+        ImageOps.crop(stage, 8).save(inner, "PNG")
+        return inner.getvalue()
 
     def picture(self) -> bytes:
         """The scan as `seen`, once it stands still and nothing is pointed at."""
