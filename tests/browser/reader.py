@@ -115,7 +115,7 @@ class Reader:
         return self.page.get_by_role("combobox", name=self.texts["studies.source"], exact=True)
 
     def seen(self) -> bytes:
-        """The scan as it is seen now, as PNG, without its rim, whose rounded corners are drawn anew a little differently."""
+        """The scan as it is seen now, as PNG, without its rim: rounded corners vary."""
         stage = Image.open(io.BytesIO(self.stage.screenshot())).convert("RGB")
         inner = io.BytesIO()
         ImageOps.crop(stage, 8).save(inner, "PNG")
