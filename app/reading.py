@@ -59,7 +59,7 @@ def _active(chosen: Sequence[Opened], texts: Texts) -> int:
 def _panel(number: int, chosen: Sequence[Opened], texts: Texts, session: Session) -> None:
     opened = chosen[number]
     acted = _acted(opened, number)
-    scan = studies.frame(opened, _frame(opened, acted))
+    scan = studies.frame(opened, _going(opened, acted)[0])
     asking.panel(
         opened,
         scan,
@@ -81,7 +81,7 @@ def _canvas(opened: Opened, number: int, *, second: bool, texts: Texts, session:
         count, acted = studies.count(opened), _acted(opened, number)
         images, missing = _images(opened, acted.need)
         shown = asking.shown(session, opened.key)
-        frame, order = asking.wanted_frame(opened.key, acted.order) or (_frame(opened, acted), None)
+        frame, order = _going(opened, acted)
         scan = _near(opened, frame, count)
         view = View(
             series=opened.key,
@@ -159,9 +159,13 @@ def _acted(opened: Opened, number: int) -> Acted:
     return done(_key(number), opened.key, studies.count(opened))
 
 
-def _frame(opened: Opened, acted: Acted) -> int:
-    """The frame looked at; to begin with the middle one."""
-    return studies.count(opened) // 2 if acted.frame is None else acted.frame
+def _going(opened: Opened, acted: Acted) -> tuple[int, str | None]:
+    """The frame to show, and the order to go there if the browser has not obeyed it yet.
+
+    Else the one that is looked at; to begin with the middle one.
+    """
+    looked = studies.count(opened) // 2 if acted.frame is None else acted.frame
+    return asking.wanted_frame(opened.key, acted.order) or (looked, None)
 
 
 def _key(number: int) -> str:
