@@ -112,8 +112,9 @@ def script(installed: Path, servers: list[Server], tmp_path: Path) -> Callable[.
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright  # only where a browser is asked for
+    from playwright.sync_api import expect, sync_playwright  # only where a browser is asked for
 
+    expect.set_options(timeout=PATIENCE / 2)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
