@@ -7,6 +7,7 @@ panel reads where it stands when something is asked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -21,7 +22,7 @@ from app.record import audit_panel
 from app.session import Session, key
 from app.studies import Opened
 from app.texts import Texts
-from medfly.display import preset, presets_for
+from medfly.display import chosen_window, preset, presets_for
 from medfly.types import InputError, Scan, Window
 
 WIDTHS = (3, 2)
@@ -141,9 +142,13 @@ def _near(opened: Opened, frame: int, count: int) -> Scan:
 
 
 def _first_window(scan: Scan, second: bool) -> Window | None:
-    """None for the scan's own; beside the same series a preset, where there is one."""
-    names = presets_for(scan) if second else ()
-    return preset(names[0]) if names else None
+    """None for the scan's own; beside the same series the preset that differs most from it, where there is one."""
+    if not second:
+        return None
+    own = chosen_window(scan, None)
+    width = own.width if isinstance(own, Window) else 1.0
+    presets = [preset(name) for name in presets_for(scan)]
+    return max(presets, key=lambda one: abs(math.log(one.width / width)), default=None)
 
 
 def _tell(acted: Acted, number: int) -> None:
