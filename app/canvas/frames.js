@@ -4,6 +4,7 @@
 export const KEPT_BYTES = 400e6;
 const ASKED_BYTES = 8e6; // at a time
 const MOST_ASKED = 16;
+const AT_ONCE = 3; // where the one to be seen is lacking: it shall not wait for its neighbours
 const PATIENCE = 4000; // ms before the same is asked for again; twice as long each time
 const MOST_TRIES = 5;
 
@@ -61,7 +62,8 @@ export class Frames {
     const pending = (one) => this.asked.get(one)?.until > time;
     const lacks = (one) => !this.get(one) && !this.lost(one) && !pending(one);
     if ([...this.asked.keys()].some(pending) && !lacks(frame)) return;
-    const frames = wanted(frame, step, this.count, this.room()).filter(lacks);
+    const room = lacks(frame) ? Math.min(this.room(), AT_ONCE) : this.room();
+    const frames = wanted(frame, step, this.count, room).filter(lacks);
     if (!frames.length) return;
     for (const one of frames) {
       const tries = (this.asked.get(one)?.tries ?? 0) + 1;
