@@ -111,9 +111,11 @@ def test_what_cannot_be_fitted_is_refused(fit: Fit) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.text(max_size=2), min_size=1, max_size=40), st.integers(0, 5))
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\0"), max_size=2), min_size=1, max_size=40), st.integers(0, 5)
+)
 def test_halves_keep_images_whole(images: list[str], seed: int) -> None:
-    side = halves(images, seed)
+    side = halves(images, seed)  # numpy drops a NUL at the end of a text, which no path has
     sides = {image: {int(s) for s, other in zip(side, images, strict=True) if other == image} for image in images}
     assert all(len(found) == 1 for found in sides.values())
     number = sum(found == {0} for found in sides.values())
