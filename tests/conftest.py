@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .stand_in_chat import ChatServerStandIn
 from .stand_in_hub import Hub
+
+# The same examples for everybody, so that a change that fails is a change that broke something; new ones are looked for
+# with HYPOTHESIS_PROFILE=default.
+settings.register_profile("same", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 TINY_TEXTS = (
     "What modality is used to take this image?",
