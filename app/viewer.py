@@ -25,15 +25,15 @@ def main() -> None:
     st.html(theme.page(texts))
     if not login.admitted(texts):
         return
-    if not st.session_state.setdefault(session.key("viewer", "warmed"), False):
-        st.session_state[session.key("viewer", "warmed")] = True
-        models.warm(models.chosen())
     pages = [st.Page(partial(reading.page, texts, here), title=texts["frame.viewer"], url_path="viewer", default=True)]
     if runs.given():
         pages.append(st.Page(partial(runs.page, texts), title=texts["runs.title"], url_path="runs"))
     st.navigation(pages, position="top" if len(pages) > 1 else "hidden").run()
     with st.sidebar:
         _foot(texts, here)
+    if not st.session_state.setdefault(session.key("viewer", "warmed"), False):  # behind the studies, which come first
+        st.session_state[session.key("viewer", "warmed")] = True
+        models.warm(models.chosen())
 
 
 def _foot(texts: Texts, here: Session) -> None:
