@@ -149,6 +149,8 @@ def _so_far(job: Job, texts: Texts) -> None:
     words, strange = now.words, now.strange or ()
     if now.answer:  # how sure it is, is known by now
         words, strange = now.answer.text, wording.deferral_lines(now.answer)
+    if strange:
+        strange = (texts["asking.deferred"], *strange[1:])
     about = answers.about(turn, texts)
     st.html(answer_card.streaming(turn.answer.question, strange, words, _status(job, texts), about))
 

@@ -15,7 +15,7 @@ from app.theme import FOCUS, LEVELS, LINE, css
 from medfly import wording
 from medfly.drawing import BACKGROUND, MUTED, PANEL, TEXT, WARNING, shown_regions
 from medfly.geometry import size_in_mm
-from medfly.html import LONG, SIGN, changes, deferral
+from medfly.html import LONG, SIGN, changes
 from medfly.types import Answer, Level, Region
 
 Texts = Mapping[str, str]
@@ -37,9 +37,10 @@ def html(
     crops, what was answered without them.
     """
     marked = shown_regions(answer)
+    deferral = _deferral(wording.deferral_lines(answer)[1:], texts["asking.deferred"])
     return f"""<article class="medfly-card">
 <p class="question">{escape(answer.question)}</p>
-{_about(about)}{_region(answer, texts)}{deferral(answer)}{_words(answer, marked, series, texts, live)}
+{_about(about)}{_region(answer, texts)}{deferral}{_words(answer, marked, series, texts, live)}
 {_bar(wording.bar_share(answer))}{_lines(wording.trust_lines(answer))}{changes(answer)}
 {_crops(marked, series, texts, live, spacing)}{_checks(answer, checks, texts)}{_lines([wording.levels_line(answer)])}
 {_provenance(answer, texts)}</article>"""
@@ -50,14 +51,19 @@ def streaming(question: str, strange: Sequence[str], words: str, status: str, ab
 
     status: what is being done, or "" for nothing. about: which frame and window, in words.
     """
-    warning = ""
-    if strange:
-        reasons = "".join(f"<br>{escape(line)}" for line in strange[1:])
-        warning = f'<p class="deferred" role="note"><b>{SIGN} {escape(strange[0])}</b>{reasons}</p>'
+    warning = _deferral(strange[1:], strange[0]) if strange else ""
     doing = f'<p class="small doing" role="status">{escape(status)}</p>' if status else ""
     said = f'<p class="{_size(words, bool(strange))}">{escape(words)}</p>' if words else ""
     asked = f'<p class="question">{escape(question)}</p>{_about(about)}'
     return f'<article class="medfly-card">{asked}{warning}{said}{doing}</article>'
+
+
+def _deferral(reasons: Sequence[str], heading: str) -> str:
+    """That an answer is deferred, and why; nothing without reasons. The reasons are English, as everywhere."""
+    if not reasons:
+        return ""
+    lines = "".join(f'<br><span lang="en">{escape(line)}</span>' for line in reasons)
+    return f'<p class="deferred" role="note"><b>{SIGN} {escape(heading)}</b>{lines}</p>'
 
 
 def _about(line: str) -> str:

@@ -172,7 +172,7 @@ def others(series: str, turn: Turn, texts: Texts, session: Session) -> None:
 def _other(series: str, turn: Turn, texts: Texts) -> None:
     """One line of an answer that is not on the scan now, with a button that brings it there."""
     said = escape(f"{wording.answer_line(turn.answer)} · {about(turn, texts)}")
-    deferred = "".join(f"<b>⚠ {escape(line)}</b><br>" for line in wording.deferral_lines(turn.answer)[:1])
+    deferred = f"<b>⚠ {escape(texts['asking.deferred'])}</b><br>" if wording.deferral_lines(turn.answer) else ""
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.html(f'<div class="medfly-card"><p class="question">{escape(turn.answer.question)}</p>{deferred}{said}</div>')
     right.button(texts["asking.show"], key=key("asking", "show", turn.id), on_click=partial(_go, series, turn))

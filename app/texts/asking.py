@@ -69,6 +69,7 @@ TEXTS: dict[str, Said] = {
         "About the region {box} only: the model saw nothing else.",
         "Nur zum Bereich {box}: sonst sah das Modell nichts.",
     ),
+    "deferred": Said("Deferred: left to a person", "Zurückgestellt: einem Menschen überlassen"),
     "deferred_answer": Said("answer, deferred:", "Antwort, zurückgestellt:"),
     "crops": Said(
         "The crops that counted most: hover to see them, press to go there",

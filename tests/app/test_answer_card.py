@@ -101,13 +101,15 @@ def test_nothing_that_was_said_becomes_html(texts) -> None:
 
 def test_a_deferral_comes_before_the_answer_which_is_said_to_be_deferred(texts) -> None:
     page = Page(html(replace(ANSWER, trust=TRUST), SERIES, texts))
-    order = [
-        page.text.index(words) for words in (DEFERRED, "too <unsure>", texts["asking.deferred_answer"], "Left <lung>")
-    ]
-    assert order == sorted(order)
+    said = (texts["asking.deferred"], "too <unsure>", texts["asking.deferred_answer"], "Left <lung>")
+    assert [page.text.index(words) for words in said] == sorted(page.text.index(words) for words in said)
+    assert table("en")["asking.deferred"] == DEFERRED, "as everywhere"
     early = Page(streaming("Q", (DEFERRED, "because: far"), "Left", "…")).text
     assert early.index(DEFERRED) < early.index("far") < early.index("Left")
-    assert DEFERRED not in Page(html(ANSWER, SERIES, texts)).text + Page(streaming("Q", (), "Left", "")).text
+    assert (
+        texts["asking.deferred"]
+        not in Page(html(ANSWER, SERIES, texts)).text + Page(streaming("Q", (), "Left", "")).text
+    )
 
 
 def test_confidence_flips_checks_and_provenance_are_told(texts) -> None:
