@@ -149,7 +149,7 @@ def fingerprint(view: View) -> str:
 
 def chosen() -> str:
     """The model's name as `medfly app --model` was given it."""
-    return os.environ.get("MEDFLY_MODEL", "mini")
+    return os.environ.get("MEDFLY_MODEL") or "mini"
 
 
 def load(name: str = "mini") -> Shared:

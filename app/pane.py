@@ -14,8 +14,9 @@ from app import texts as tables
 from app.canvas import View, canvas, done
 from app.failures import told
 from app.texts import Texts
+from medfly import drawing
 from medfly.display import chosen_window, preset, presets_for
-from medfly.drawing import OPACITY, shown_regions, spread
+from medfly.drawing import OPACITY, shown_regions
 from medfly.evidence.overlay import overlay
 from medfly.types import Answer, Scan, VoiLut, Window
 
@@ -63,13 +64,7 @@ def _drawn(scan: Scan, make: partial[View], series: str, key: str, height: int, 
 
 
 def strength(answer: Answer, size: tuple[int, int]) -> np.ndarray | None:
-    """[H, W] float32, 0 … 1: how strongly each pixel of a scan of size (width, height) is coloured, by the scale of
-    `medfly.drawing.Spread.ends`; None without evidence, and where it points to no place.
+    """[H, W] float32, 0 … 1: how strongly each pixel of a scan of size (width, height) is coloured, as
+    medfly.drawing scales it; None without evidence, and where it points to no place.
     """
-    shares = overlay(() if answer.evidence is None else answer.evidence.regions, size)
-    found = spread(shares)
-    if found is None or not found.placed:
-        return None
-    low, high = found.ends
-    even = shares / shares.mean(dtype=np.float64)
-    return ((even - low) / (high - low)).clip(0, 1).astype(np.float32)
+    return drawing.strength(overlay(() if answer.evidence is None else answer.evidence.regions, size))

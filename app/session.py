@@ -15,11 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from app.texts import Language
 from medfly.types import Answer, Box
 
-Language = Literal["en", "de"]
 Verdict = Literal["agree", "disagree"]
-LANGUAGES: tuple[Language, ...] = ("en", "de")
 SESSION = "medfly-session"
 """The key of the Session itself; all others are made by `key`."""
 

@@ -81,14 +81,12 @@ def heat(answer: Answer, size: tuple[int, int], box: Box | None) -> np.ndarray |
     width, height = size
     x0, y0, x1, y1 = whole_pixels(box, size) if box else (0, 0, width, height)
     inside = replace(answer, evidence=_shifted(answer.evidence, -x0, -y0))
-    shares = drawing.answer_map(inside, np.empty((y1 - y0, x1 - x0, 0)))
-    found = drawing.spread(shares)
-    if found is None or not found.placed:
+    found = drawing.strength(drawing.answer_map(inside, np.empty((y1 - y0, x1 - x0, 0))))
+    if found is None:
         return None
-    low, high = found.ends
-    strength = np.zeros((height, width), np.float32)
-    strength[y0:y1, x0:x1] = ((shares / shares.mean(dtype=np.float64) - low) / (high - low)).clip(0, 1)
-    return strength
+    whole = np.zeros((height, width), np.float32)
+    whole[y0:y1, x0:x1] = found
+    return whole
 
 
 def _moved_evidence(evidence: Evidence | None, scan: Scan, x: int, y: int) -> Evidence | None:

@@ -176,7 +176,8 @@ def _values(blobs: Blobs, scan: Scan) -> dict[str, Any]:
 
 def _shown(blobs: Blobs, scan: Scan, window: Window | VoiLut | None) -> dict[str, Any]:
     """The frame's own window; where it is seen through a table, that picture, and the window to be changed from."""
-    own, begin = chosen_window(scan), chosen_window(scan, window)
+    own = chosen_window(scan)
+    begin = own if window is None else chosen_window(scan, window)
     facts: dict[str, Any] = {"table": None}
     if isinstance(begin, VoiLut):
         facts["table"] = blobs.add(render(scan, begin)[..., 0])

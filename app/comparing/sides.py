@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app import models
 from app.session import key
 from app.texts import Texts
 from medfly.display import chosen_window, parse_window, presets_for
 from medfly.types import InputError, Scan, VoiLut, Window
 
-MODEL, MORE = "MEDFLY_MODEL", "MEDFLY_COMPARE"
-"""The viewer's model, and further ones that it may be compared with, joined by os.pathsep."""
+MORE = "MEDFLY_COMPARE"
+"""Models that the viewer's own may be compared with, joined by os.pathsep."""
 OWN, SEEN, CUSTOM = "own", "seen", "custom"
 START = "1500/-600"
 """What stands in the field of a window in numbers at first."""
@@ -52,7 +53,7 @@ def _numbers(window: Window | VoiLut | None) -> tuple[object, ...] | None:
 def models_given() -> tuple[str, ...]:
     """The models that the viewer may load, by name, its own first: no page can name another."""
     more = [name for name in os.environ.get(MORE, "").split(os.pathsep) if name]
-    return tuple(dict.fromkeys([os.environ.get(MODEL) or "mini", *more]))
+    return tuple(dict.fromkeys([models.chosen(), *more]))
 
 
 def windows_of(scan: Scan, seen: Window | VoiLut | None, texts: Texts) -> dict[str, str]:

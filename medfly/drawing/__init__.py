@@ -17,7 +17,7 @@ from medfly.drawing.boxes import (
 )
 from medfly.drawing.figure import answer_figure, stack
 from medfly.drawing.files import SUFFIXES, check_picture_path, save
-from medfly.drawing.heatmap import OPACITY, PLASMA, Spread, answer_map, heat, spread
+from medfly.drawing.heatmap import OPACITY, PLASMA, Spread, answer_map, heat, spread, strength
 from medfly.drawing.letters import BACKGROUND, MUTED, PANEL, TEXT, WARNING, Colour, legible, wrapped
 
 __all__ = [
@@ -46,5 +46,6 @@ __all__ = [
     "shown_regions",
     "spread",
     "stack",
+    "strength",
     "wrapped",
 ]

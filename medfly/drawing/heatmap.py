@@ -69,6 +69,16 @@ def spread(shares: np.ndarray) -> Spread | None:
     return Spread(float(shares.max()) / mean, float(shares.min()) / mean) if mean > 0 else None
 
 
+def strength(shares: np.ndarray) -> np.ndarray | None:
+    """[H, W] float32 in 0 … 1, how strongly a map colours each pixel (see the module's text); None for a map that
+    points to no place."""
+    found = spread(shares)
+    if found is None or not found.placed:
+        return None
+    low, high = found.ends
+    return ((shares / shares.mean(dtype=np.float64) - low) / (high - low)).clip(0, 1).astype(np.float32)
+
+
 def heat(
     picture: np.ndarray, shares: np.ndarray, opacity: float = OPACITY, *, scale: float = 1.0, aspect: float = 1.0
 ) -> Image.Image:
@@ -84,11 +94,11 @@ def heat(
     canvas = max(round(width * scale), 1), max(round(height * aspect * scale), 1)
     image = Image.fromarray(picture)
     image = image.resize(canvas, Image.Resampling.BICUBIC) if canvas != image.size else image.copy()
-    found = spread(shares)
-    if found is None or not found.placed:
+    found = strength(shares)
+    if found is None:
         return image
-    strength = Image.fromarray(_strength(shares, found)).resize(canvas, Image.Resampling.BILINEAR)
-    image = Image.fromarray(_blend(np.asarray(image), np.asarray(strength), opacity))
+    enlarged = Image.fromarray(found).resize(canvas, Image.Resampling.BILINEAR)
+    image = Image.fromarray(_blend(np.asarray(image), np.asarray(enlarged), opacity))
     column, row = peak_pixel(shares)
     _cross(image, (column + 0.5) * canvas[0] / width, (row + 0.5) * canvas[1] / height)
     return image
@@ -109,15 +119,8 @@ def colours(values: np.ndarray) -> np.ndarray:
 
 def ramp(width: int, height: int, ground: int = 90, opacity: float = OPACITY) -> Image.Image:
     """The scale from none to most, left to right, over an even grey as of a scan."""
-    strength = np.broadcast_to(np.linspace(0, 1, width, dtype=np.float32), (height, width))
-    return Image.fromarray(_blend(np.full((height, width, 3), ground), strength, opacity))
-
-
-def _strength(shares: np.ndarray, found: Spread) -> np.ndarray:
-    """[H, W] float32 in 0 … 1: see the module's text."""
-    even = shares / shares.mean(dtype=np.float64)
-    low, high = found.ends
-    return ((even - low) / (high - low)).clip(0, 1).astype(np.float32)
+    rising = np.broadcast_to(np.linspace(0, 1, width, dtype=np.float32), (height, width))
+    return Image.fromarray(_blend(np.full((height, width, 3), ground), rising, opacity))
 
 
 def _blend(values: np.ndarray, strength: np.ndarray, opacity: float) -> np.ndarray:
